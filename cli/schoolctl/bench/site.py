@@ -1,0 +1,50 @@
+"""Bench commands for one site, run in the idle `tools` container so that they eat no visitor's memory."""
+
+from collections.abc import Mapping, Sequence
+
+from schoolctl.transport.base import Command
+
+TOOLS = "schools-tools"
+
+
+def bench(*arguments: str, stdin: str = "", secrets: tuple[str, ...] = ()) -> Command:
+    """Return a bench command in the tools container."""
+    return Command(("docker", "exec", "-i", TOOLS, "bench", *arguments), stdin, secrets)
+
+
+def new_site(site: str, database: str, administrator_password: str) -> Command:
+    """Fill an empty database with Frappe; the site's configuration is written before, so no secret is on the line.
+
+    `--force` accepts the folder that holds it, `--no-setup-db` leaves the database and its user as they are.
+    """
+    return bench(
+        "new-site", site, "--force", "--no-setup-db", "--db-name", database,
+        stdin=f"{administrator_password}\n{administrator_password}\n",
+        secrets=(administrator_password,),
+    )  # fmt: skip
+
+
+def install_app(site: str, app: str) -> Command:
+    """Install one app of the image on a site."""
+    return bench("--site", site, "install-app", app)
+
+
+def execute(site: str, function: str, arguments: Mapping[str, str]) -> Command:
+    """Call a Python function by its dotted path with text arguments."""
+    # bench evaluates --kwargs as Python, so the arguments are written as Python literals.
+    return bench("--site", site, "execute", function, "--kwargs", repr(dict(arguments)))
+
+
+def enable_scheduler(site: str) -> Command:
+    """Let the site's scheduled jobs run."""
+    return bench("--site", site, "enable-scheduler")
+
+
+def clear_cache(site: str) -> Command:
+    """Drop what Redis remembers of a site."""
+    return bench("--site", site, "clear-cache")
+
+
+def passthrough(site: str, arguments: Sequence[str], *, tty: bool) -> tuple[str, ...]:
+    """Return argv for a bench command that the user wrote himself."""
+    return ("docker", "exec", "-it" if tty else "-i", TOOLS, "bench", "--site", site, *arguments)

@@ -1,0 +1,58 @@
+"""`schoolctl new-school`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schoolctl.commands.options import AsJson, DryRun, Slug, context_of
+from schoolctl.workflows.declare_school import declare_school
+from schoolctl.workflows.open_school import OpenSchool, administrator_password
+from schoolctl.workflows.step import run_steps
+
+
+def new_school(
+    typer_context: typer.Context,
+    slug: Slug,
+    domain: Annotated[
+        str | None, typer.Option(help="Its canonical host name; not needed when schools.yml has the row.")
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option(help="The name that people read; made from the slug when left out.")
+    ] = None,
+    alias: Annotated[
+        list[str] | None, typer.Option(help="One more host name, sent on to the domain; repeatable.")
+    ] = None,
+    admin_email: Annotated[str | None, typer.Option(help="The administrator's e-mail address.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="Read the administrator's password from this file; - is stdin.", allow_dash=True)
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Open a school: declare it in schools.yml, make its site, let it answer on its domain.
+
+    A failed run takes back what it made and keeps the row; the same command goes on from there.
+
+    Example: schoolctl new-school tech-school --domain tech-school.com --title "Tech School"
+    """
+    context = context_of(typer_context, as_json=as_json)
+    password, is_new = administrator_password(password_file)
+    school = declare_school(
+        context.project.schools_file, slug, domain, title, alias or [], admin_email, dry_run=dry_run
+    )
+    apps = [app.name for app in context.project.platform.apps]
+    with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run) as server:
+        opening = OpenSchool(
+            server, context.school_facts(school), context.site_files(school), [*apps, "lms_app"], password
+        )
+        try:
+            changed = run_steps(opening.steps(), context.ui.progress, dry_run=dry_run)
+        except BaseException:
+            if is_new and opening.made_site:
+                context.ui.say(f"The site is made. Administrator's password, shown only now: {password}")
+            raise
+    result = {"slug": slug, "url": opening.school["url"], "changed": changed, "administrator": "Administrator"}
+    if changed and is_new and not dry_run and opening.made_site:
+        result["password"] = password
+    context.ui.facts(result)

@@ -1,0 +1,46 @@
+"""`schoolctl provision`."""
+
+from contextlib import nullcontext
+from typing import Annotated
+
+import typer
+
+from schoolctl.commands.options import AsJson, context_of
+from schoolctl.errors import DeclarationError
+from schoolctl.workflows.lock_apps import lock_apps
+from schoolctl.workflows.playbook import run_playbook
+
+
+def provision(
+    typer_context: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Say what would change, and change nothing.")] = False,
+    tags: Annotated[str | None, typer.Option(help="Only these parts: host, bench or schools.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the server ready and keep it so: runs playbooks/site.yml and ends with what changed.
+
+    Example: schoolctl --env production provision --check
+    """
+    context = context_of(typer_context, as_json=as_json)
+    project = context.project
+    if not project.platform.bench_image and not project.apps_lock.exists():
+        if check:
+            raise DeclarationError(
+                "Could not say what would change",
+                because=f"{project.apps_lock.name} is not there: which commits the image is built from is open",
+                hint="run `schoolctl lock` first; it touches nothing but that file",
+            )
+        context.ui.say(f"No {project.apps_lock.name} yet: resolving each app's branch to a commit.")
+        lock_apps(project.platform.apps, project.apps_lock)
+    # A check only asks; it may run beside another command.
+    lock = nullcontext() if check else context.locked_if_provisioned("provision", f"provision {project.host.name}")
+    with lock:
+        report = run_playbook(
+            project.root, "playbooks/site.yml", context.ui.progress, inventory=project.inventory, check=check, tags=tags
+        )
+    verb = "would change" if check else "changed"
+    for task in report.changed:
+        context.ui.say(f"  {verb}: {task}")
+    context.ui.done(f"{project.host.name}: {len(report.changed)} {verb}")
+    if context.ui.as_json:
+        context.ui.data({"changed": report.changed, "seconds": round(report.seconds, 1)})

@@ -1,0 +1,326 @@
+"""One server: what is on it, and the few things that workflows may do to it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from schoolctl.errors import RefusedError, SchoolctlError, UnreachableError
+from schoolctl.transport.base import Command, Result, Transport
+from schoolctl.transport.session import ServerFaultError
+
+# A school that is being made, beside its final place; one that is being restored, in the archive.
+MAKING = ".new"
+RESTORING = ".restored"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFact:
+    """One site as found: its folder's name, its database and its canonical address."""
+
+    name: str
+    database: str | None
+    host_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was on the server at one moment.
+
+    claims: notes of commands under way or interrupted, by slug. databases: None when the database does not answer.
+    """
+
+    sites: Mapping[str, SiteFact]
+    claims: Mapping[str, Mapping[str, Any]]
+    backups: Mapping[str, Sequence[str]]
+    containers: Mapping[str, Mapping[str, str]]
+    databases: Sequence[str] | None
+
+    @property
+    def image(self) -> str | None:
+        """The image that serves the schools now."""
+        web = self.containers.get("schools-web")
+        return web["image"] if web else None
+
+
+class CommandFailedError(SchoolctlError):
+    """Report a program that ended with another exit code than 0."""
+
+    def __init__(self, command: Command, result: Result, host: str) -> None:
+        words = command.mask(result.stderr.strip() or result.stdout.strip())
+        lines = words.splitlines()
+        last = f": {lines[-1]}" if lines else ""
+        super().__init__(
+            "A command failed on the server",
+            because=f"`{command.shown()}` exited with {result.code} on {host}{last}",
+            details="\n".join([f"$ {command.shown()}", *lines[-20:]]),
+        )
+        self.result = result
+
+
+class UnprovisionedError(RefusedError):
+    """Report a server that `schoolctl provision` has not made ready yet."""
+
+
+class Server:
+    """The server behind a transport; every path handed in lies below its root."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        name: str,
+        root: str,
+        frappe_uid: int,
+        database_client: Sequence[str],
+        http_port: int = 80,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.name = name
+        self.root = root
+        self._owner = str(frappe_uid)
+        self._database_client = list(database_client)
+        self._http_port = http_port
+        self._transport = transport
+        self._now = now
+        self._bound = False
+
+    # --- the session -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, who: str, what: str) -> Iterator[None]:
+        """Hold the server's lock; the audit log gets one line at the end, whatever happens.
+
+        Raises RefusedError if another command holds it, naming who, since when and doing what.
+        """
+        try:
+            self._call("lock", who=who, what=what, since=self._stamp())
+        except ServerFaultError as fault:
+            if fault.kind == "locked":
+                raise RefusedError(
+                    f"Could not begin on {self.name}",
+                    because=fault.because,
+                    hint="wait for it to end, then run this again",
+                ) from None
+            raise
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._release_after("interrupted")
+            raise
+        except UnreachableError:
+            raise  # the agent writes its line by itself when it finds that nobody listens
+        except SchoolctlError as fault:
+            self._release_after(f"failed: {fault}")
+            raise
+        except BaseException as fault:
+            self._release_after(f"failed: {type(fault).__name__}")
+            raise
+        self._call("release", result="done")
+
+    def _release_after(self, result: str) -> None:
+        # What went wrong first is the one to report; the lock falls with the connection in any case.
+        with suppress(SchoolctlError):
+            self._call("release", result=result)
+
+    def survey(self) -> Survey:
+        """Return what is on the server now, in one round trip."""
+        found = self._call("survey", database_argv=self._database_client)
+        return Survey(
+            sites={name: SiteFact(name, site["database"], site["host_name"]) for name, site in found["sites"].items()},
+            claims=found["claims"],
+            backups=found["backups"],
+            containers=found["containers"],
+            databases=found["databases"],
+        )
+
+    # --- programs ----------------------------------------------------------------------------------------------------
+
+    def run(self, command: Command, *, timeout: float | None = None) -> Result:
+        """Run a program; raises CommandFailedError unless it exits with 0."""
+        answer = self._call("run", argv=list(command.argv), stdin=command.stdin, timeout=timeout)
+        return self._good(command, Result(answer["code"], answer["stdout"], answer["stderr"]))
+
+    def attach(self, argv: Sequence[str], *, tty: bool) -> int:
+        """Run a program with this terminal's own streams; return its exit code."""
+        return self._transport.attach(argv, tty=tty)
+
+    def dump(self, argv: Sequence[str], path: str) -> Mapping[str, Any]:
+        """Write a program's SQL dump to a file, gzipped; return its tables (count), sha256 and bytes."""
+        answer: Mapping[str, Any] = self._call("dump", argv=list(argv), path=path)
+        return answer
+
+    def load(self, argv: Sequence[str], path: str) -> None:
+        """Feed a gzipped file to a program."""
+        answer = self._call("load", argv=list(argv), path=path)
+        self._good(Command(tuple(argv)), Result(answer["code"], answer["stdout"], answer["stderr"]))
+
+    def activate_edge(self) -> None:
+        """Let Nginx take up what edge/conf says; a tree that it refuses changes nothing and raises."""
+        self.run(Command(("/usr/local/sbin/schools-edge-activate",)))
+
+    def edge_is_current(self) -> bool:
+        """Say whether Nginx runs on what edge/conf says."""
+        said = self.run(Command(("/usr/local/sbin/schools-edge-activate", "--check"))).stdout
+        return said.strip() == "unchanged"
+
+    def answers(self, host: str, *, wanted: Sequence[int] = (200,), within: float = 0.0) -> int | None:
+        """Return the status of the login page for a visitor of `host`, or None.
+
+        Asks until it is a wanted one, for at most `within` seconds: Nginx follows a reload a moment later.
+        """
+        status: int | None = self._call(
+            "probe", host=host, port=self._http_port, path="/login", wanted=list(wanted), within=within
+        )
+        return status
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    def path(self, *parts: str) -> str:
+        """Return a path below the server's root."""
+        return "/".join([self.root, *parts])
+
+    def exists(self, path: str) -> bool:
+        """Say whether a path is there."""
+        [found] = self._call("exists", paths=[path])
+        return bool(found)
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text, or None when there is none."""
+        text: str | None = self._call("read", path=path)
+        return text
+
+    def read_json(self, path: str) -> dict[str, Any] | None:
+        """Return a file's JSON object, or None when there is none or it is not one."""
+        text = self.read(path)
+        try:
+            document = json.loads(text) if text is not None else None
+        except ValueError:
+            return None
+        return document if isinstance(document, dict) else None
+
+    def database_of(self, site_folder: str) -> str | None:
+        """Return the database that a site's configuration names, or None; its secrets stay on the server."""
+        config = self._call("read_json", path=f"{site_folder}/site_config.json", keys=["db_name"])
+        return str(config["db_name"]) if config and "db_name" in config else None
+
+    def write(
+        self, path: str, text: str, *, mode: str = "0600", owner: str = "root", group: str = "root"
+    ) -> str | None:
+        """Put a file in place by one rename; return the text that it replaced, or None."""
+        before: str | None = self._call("write", path=path, text=text, mode=mode, owner=owner, group=group)
+        return before
+
+    def write_site_config(self, folder: str, values: Mapping[str, Any]) -> None:
+        """Write a site's configuration, readable to the bench alone."""
+        text = json.dumps(dict(values), indent=1, sort_keys=True) + "\n"
+        self.write(self.path("sites", folder, "site_config.json"), text, owner=self._owner, group=self._owner)
+
+    def merge_site_config(self, source: str, folder: str, changes: Mapping[str, Any]) -> None:
+        """Write `source` with changes as the configuration in a site's folder; its secrets never leave the server."""
+        self._call(
+            "merge_json",
+            source=source,
+            target=f"{folder}/site_config.json",
+            changes=dict(changes),
+            mode="0600",
+            owner=self._owner,
+            group=self._owner,
+        )
+
+    def make_folder(self, path: str, *, mode: str = "0700") -> bool:
+        """Make a folder of root's; say whether it is new."""
+        new: bool = self._call("make_folder", path=path, mode=mode, owner="root", group="root")
+        return new
+
+    def make_site_folder(self, path: str) -> bool:
+        """Make a folder of the bench's own; say whether it is new."""
+        new: bool = self._call("make_folder", path=path, mode="0750", owner=self._owner, group=self._owner)
+        return new
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a whole folder, if it is there."""
+        self._call("remove", path=path)
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename in one step; what is already at the target stays and the call fails."""
+        self._call("rename", source=source, target=target)
+
+    def exchange(self, one: str, other: str) -> None:
+        """Let two paths change places in one step."""
+        self._call("exchange", one=one, other=other)
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy one file, readable to root alone."""
+        self._call("copy", source=source, target=target, mode="0600", owner="root", group="root")
+
+    def names_in(self, path: str) -> list[str]:
+        """Return the names in a folder, sorted."""
+        names: list[str] = self._call("list", path=path)
+        return names
+
+    def sha256(self, path: str) -> str | None:
+        """Return a file's hash as hex, or None when there is none."""
+        digest: str | None = self._call("hash", path=path)
+        return digest
+
+    def pack(self, folder: str, names: Sequence[str], path: str) -> Mapping[str, Any]:
+        """Write subfolders to a tar; return its files (count), sha256 and bytes."""
+        answer: Mapping[str, Any] = self._call(
+            "pack", folder=folder, names=list(names), path=path, owner=self._owner, group=self._owner
+        )
+        return answer
+
+    def free_bytes(self) -> int:
+        """Return the free space, in bytes, where the schools lie."""
+        return int(self._call("free", path=self.root)["bytes"])
+
+    # --- claims ------------------------------------------------------------------------------------------------------
+
+    def claim(self, slug: str) -> dict[str, Any] | None:
+        """Return the note that a command under way, or interrupted, left about a school."""
+        return self.read_json(self._claim_path(slug))
+
+    def write_claim(self, slug: str, note: Mapping[str, Any]) -> None:
+        """Note what a command is about to make for a school: it is what a later run may clear away."""
+        self.write(self._claim_path(slug), json.dumps({**note, "since": self._stamp()}, sort_keys=True) + "\n")
+
+    def remove_claim(self, slug: str) -> None:
+        """Forget the note."""
+        self.remove(self._claim_path(slug))
+
+    def _claim_path(self, slug: str) -> str:
+        return self.path("journal", f"{slug}.json")
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        if not self._bound:
+            self._transport.call("hello", root=self.root)
+            self._bound = True
+        try:
+            return self._transport.call(operation, **arguments)
+        except ServerFaultError as fault:
+            if fault.kind == "unprovisioned":
+                raise UnprovisionedError(
+                    f"{self.name} is not provisioned", because=fault.because, hint="run `schoolctl provision`"
+                ) from None
+            raise
+
+    def _good(self, command: Command, result: Result) -> Result:
+        if result.code != 0:
+            raise CommandFailedError(command, result, self.name)
+        return result
+
+    def stamp(self) -> datetime:
+        """Return the time now, in UTC."""
+        return self._now()
+
+    def _stamp(self) -> str:
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,105 @@
+"""What shared templates see: plain dicts, derived once, for Ansible and for the CLI alike."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from schoolctl.schools import apps
+from schoolctl.schools.model import School
+from schoolctl.schools.platform import FRAPPE_UID, Platform, Sizing
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+MANIFEST = "manifest.yml"
+
+
+def bench_image(platform: Platform, project_root: Path, lock_file: Path) -> str:
+    """Return the full name of the bench image: the declared one, or a hash of all that it is built from.
+
+    Empty while the apps are not locked to commits. Raises DeclarationError if they are locked otherwise than declared.
+    """
+    if platform.bench_image:
+        return platform.bench_image
+    if not lock_file.exists():
+        return ""
+    lock = apps.read_lock(lock_file)
+    apps.require_match(lock, platform.apps)
+    tag = apps.image_tag(
+        lock,
+        lms_app_dir=project_root / "lms_app",
+        image_dir=project_root / "templates" / "image",
+        release=platform.release,
+        debian_image=platform.images.debian,
+        extra_ca_file=project_root / platform.extra_ca_file if platform.extra_ca_file else None,
+    )
+    return f"schools/bench:{tag}"
+
+
+def platform_context(platform: Platform) -> dict[str, Any]:
+    """Return the platform as the templates of schools see it: what is declared, nothing of one server or image."""
+    return {**_plain(platform), "frappe_uid": FRAPPE_UID}
+
+
+def server_context(platform: Platform, *, templates: Path, image: str, memory_mb: int, cores: int) -> dict[str, Any]:
+    """Return the platform as its own templates see it: with the image, sizes for this server, its list of files."""
+    context = platform_context(platform)
+    context["image"] = image
+    context["image_tag"] = image.rpartition(":")[2]
+    context["sizing"] = _plain(Sizing.of(memory_mb, cores))
+    context["files"] = _files(templates, "platform", {"platform": context})
+    return context
+
+
+def school_context(school: School, platform: Mapping[str, Any], *, templates: Path) -> dict[str, Any]:
+    """Return one school as templates see it, with its list of files."""
+    context: dict[str, Any] = {
+        "slug": school.slug,
+        "title": school.title,
+        "domain": school.domain,
+        "aliases": list(school.aliases),
+        "hosts": list(school.hosts),
+        "admin_email": school.admin_email,
+        "site": school.slug,
+        "site_dir": f"{platform['root']}/sites/{school.slug}",
+        "url": url(school, platform["edge"]["public_http_port"]),
+    }
+    context["files"] = _files(templates, "school", {"platform": platform, "school": context})
+    return context
+
+
+def url(school: School, public_http_port: int) -> str:
+    """Return the school's canonical address without a slash at its end."""
+    port = "" if public_http_port == 80 else f":{public_http_port}"
+    return f"http://{school.domain}{port}"
+
+
+def _files(templates: Path, section: str, context: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [{key: value.render(context) for key, value in entry.items()} for entry in _entries(templates, section)]
+
+
+@cache
+def _entries(templates: Path, section: str) -> list[dict[str, "Template"]]:
+    """Return a section of the manifest ready to fill in: read once, however many schools there are."""
+    manifest = yaml.safe_load((templates / MANIFEST).read_text(encoding="utf-8"))
+    from jinja2 import Environment, StrictUndefined
+
+    jinja = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - paths, not HTML
+    return [{key: jinja.from_string(str(value)) for key, value in entry.items()} for entry in manifest[section]]
+
+
+def _plain(value: Any) -> Any:
+    """Return dataclasses as dicts: by hand, because `asdict` copies what Ansible hands over lazily."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    if isinstance(value, Iterable):
+        return [_plain(entry) for entry in value]
+    raise TypeError(f"{type(value).__name__} has no plain form")

@@ -1,0 +1,109 @@
+"""Check single values of a declaration; each check returns the value or raises with the reason."""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from schoolctl.errors import DeclarationError
+
+SLUG = re.compile(r"[a-z][a-z0-9-]{1,29}")
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+
+# Folder names that the bench or this product uses beside the schools' own.
+RESERVED_SLUGS = frozenset(
+    {"all", "apps", "archive", "assets", "backups", "edge", "erpnext", "frappe", "localhost", "lms-app", "logs"}
+)
+
+
+class InvalidValueError(ValueError):
+    """Carry the reason why one value is refused."""
+
+
+def wrong(where: str, reason: str, *, hint: str = "") -> DeclarationError:
+    """Make the error for one place of a declaration, such as `schools.yml: schools.a.domain`."""
+    return DeclarationError("The declaration is wrong", because=f"{where}: {reason}", hint=hint)
+
+
+def known_keys(where: str, row: Mapping[Any, Any], known: Iterable[str]) -> None:
+    """Raise for the first key that is not known, with the nearest known one."""
+    names = sorted(known)
+    for key in row:
+        if not isinstance(key, str):
+            raise wrong(f"{where}.{key}", "a key must be text; quote it")
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            advice = f"did you mean `{near[0]}`?" if near else f"known keys are {', '.join(names)}"
+            raise wrong(f"{where}.{key}", f"unknown key, {advice}")
+
+
+def text(value: Any) -> str:
+    """Return plain text on one line, without Jinja markers and characters that cannot be seen."""
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise InvalidValueError(f"must be text, but YAML reads it as {kind}; put it in quotes")
+    if "{{" in value or "{%" in value or "{#" in value:
+        raise InvalidValueError("must be plain data: `{{`, `{%` and `{#` are not allowed")
+    for character in value:
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
+            raise InvalidValueError(f"contains the invisible character U+{ord(character):04X}")
+    return unicodedata.normalize("NFC", value)
+
+
+def title(value: Any) -> str:
+    """Return a school's title: 1 to 140 characters, not only spaces, the length that Frappe stores."""
+    checked = text(value).strip()
+    if not 1 <= len(checked) <= 140:
+        raise InvalidValueError("must have 1 to 140 characters")
+    return checked
+
+
+def slug(value: Any) -> str:
+    """Return a slug: 2 to 30 of a-z, 0-9 and `-`, beginning with a letter; it names a folder for ever."""
+    if not isinstance(value, str) or not SLUG.fullmatch(value) or value.endswith("-"):
+        raise InvalidValueError(
+            "a slug has 2 to 30 characters of a-z, 0-9 and -, begins with a letter and does not end with -"
+        )
+    if value in RESERVED_SLUGS:
+        raise InvalidValueError("this name is reserved")
+    return value
+
+
+def domain(value: Any) -> str:
+    """Return a host name in lower-case ASCII of at least two labels (RFC 1123, RFC 5891 A-labels)."""
+    checked = text(value)
+    if not checked.isascii():
+        raise InvalidValueError("must be ASCII; write an international name in its xn-- form")
+    if len(checked) > 253:
+        raise InvalidValueError("must have at most 253 characters")
+    labels = checked.split(".")
+    if len(labels) < 2 or not all(LABEL.fullmatch(label) for label in labels):
+        raise InvalidValueError(
+            "is not a host name: lower-case letters, digits and - in at least two parts joined by dots"
+        )
+    if labels[-1].isdigit():
+        raise InvalidValueError("is an address, not a name")
+    for label in labels:
+        if label[2:4] == "--" and not _is_a_label(label):
+            raise InvalidValueError(f"`{label}` is not a valid xn-- form")
+    return checked
+
+
+def _is_a_label(label: str) -> bool:
+    if not label.startswith("xn--"):
+        return False
+    try:
+        return label[4:].encode("ascii").decode("punycode").encode("punycode").decode("ascii") == label[4:]
+    except UnicodeError:
+        return False
+
+
+def email(value: Any) -> str:
+    """Return an e-mail address of plain ASCII form, at most 140 characters."""
+    checked = text(value)
+    if len(checked) > 140 or not EMAIL.fullmatch(checked):
+        raise InvalidValueError("is not an e-mail address")
+    domain(checked.rpartition("@")[2].lower())
+    return checked

@@ -1,0 +1,228 @@
+"""The platform: what every school of one server shares, checked and with its defaults filled in."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schoolctl.schools import checks
+from schoolctl.schools.yaml_file import read_mapping
+
+FILE_NAME = "platform.yml"
+
+# The bench image's own user, and the group by which the edge reads public files: platform and image agree on it.
+FRAPPE_UID = 11000
+
+# Two folders deep, and of characters that no template has to quote.
+_ROOT = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*){2,}")
+
+
+# These get into files that other programs read, such as sudoers and compose.yml: nothing there that needs quotes.
+_FORMS = (
+    ("deploy_user", re.compile(r"[a-z_][a-z0-9_-]{0,31}"), "is no user name"),
+    ("bootstrap_user", re.compile(r"[a-z_][a-z0-9_-]{0,31}"), "is no user name"),
+    ("timezone", re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}"), "is no time zone such as Europe/Paris"),
+    ("release", re.compile(r"version-[0-9]{2}"), "is no release line such as version-15"),
+)
+_APP = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The ports of the server, and the port that visitors type when something stands in front of it."""
+
+    http_port: int = 80
+    https_port: int = 443
+    public_http_port: int = 80
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One Frappe app and where its source is."""
+
+    name: str
+    url: str
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images of the services, each overridable by its full name."""
+
+    debian: str = "debian:bookworm-slim"
+    mariadb: str = "mariadb:10.11.19"
+    redis: str = "redis:7.4.11"
+    nginx: str = "nginx:1.28.0"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageArchive:
+    """An image that lies on the server as an archive, for hosts that reach no registry."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The settings of one server; the comments in inventories/example say what each one means."""
+
+    root: str = "/srv/schools"
+    timezone: str = "Etc/UTC"
+    deploy_user: str = "deploy"
+    deploy_keys: tuple[str, ...] = ()
+    bootstrap_user: str = "root"
+    docker_packages: str = "official"
+    compose_packages_from: str = ""
+    release: str = "version-15"
+    apps: tuple[App, ...] = ()
+    accept_vulnerable_versions: Mapping[str, str] = field(default_factory=dict)
+    bench_image: str = ""
+    images: Images = field(default_factory=Images)
+    image_archives: tuple[ImageArchive, ...] = ()
+    extra_ca_file: str = ""
+    edge: Edge = field(default_factory=Edge)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Platform":
+        """Check the mapping under `platform`; raises DeclarationError with the path of the first fault."""
+        where = f"{FILE_NAME}: platform"
+        platform: Platform = _build(cls, where, values)
+        if not _ROOT.fullmatch(platform.root):
+            raise checks.wrong(
+                f"{where}.root",
+                "must be a folder of its own such as /srv/schools, of letters, digits, `.`, `_` and `-`",
+            )
+        for name, form, words in _FORMS:
+            if not form.fullmatch(getattr(platform, name)):
+                raise checks.wrong(f"{where}.{name}", f"{getattr(platform, name)!r} {words}")
+        if platform.deploy_user == "root":
+            raise checks.wrong(f"{where}.deploy_user", "must be a user of its own: root logins are switched off")
+        for number, app in enumerate(platform.apps):
+            place = f"{where}.apps[{number}]"
+            if not _APP.fullmatch(app.name):
+                raise checks.wrong(f"{place}.name", f"{app.name!r} is no name of a Frappe app, such as erpnext")
+            if not _BRANCH.fullmatch(app.branch) or ".." in app.branch:
+                raise checks.wrong(f"{place}.branch", f"{app.branch!r} is no name of a branch or tag")
+            if app.url.startswith("-") or re.search(r"\s|^https?://[^/]*@", app.url):
+                raise checks.wrong(
+                    f"{place}.url", "must be the address of a git repository, without a password or token in it"
+                )
+        if platform.docker_packages not in {"official", "distribution"}:
+            raise checks.wrong(f"{where}.docker_packages", "must be `official` or `distribution`")
+        if not platform.bench_image and not platform.apps:
+            raise checks.wrong(f"{where}.apps", "names no app to build the image from, and bench_image is empty")
+        return platform
+
+
+def load(path: Path) -> Platform:
+    """Return the platform of an inventory; raises DeclarationError with the path of the first fault."""
+    return Platform.from_mapping(read_mapping(path, "platform"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Memory in MB and worker counts for each service, derived from what the server has.
+
+    Limits are ceilings, not reservations; together they may exceed the memory that the server has.
+    """
+
+    db_mb: int
+    buffer_pool_mb: int
+    max_connections: int
+    cache_mb: int
+    cache_maxmemory_mb: int
+    queue_mb: int
+    web_mb: int
+    web_workers: int
+    web_threads: int
+    worker_mb: int
+    realtime_mb: int
+    scheduler_mb: int
+    edge_mb: int
+    tools_mb: int
+
+    @classmethod
+    def of(cls, memory_mb: int, cores: int) -> "Sizing":
+        """Derive the sizes for a server with this much memory (MB) and this many cores."""
+        db = _between(512, memory_mb * 40 // 100, 32768)
+        cache = _between(96, memory_mb * 6 // 100, 2048)
+        web = _between(640, memory_mb * 30 // 100, 16384)
+        # One worker of Frappe with ERPNext grows to about 220 MB; with --preload they share the first 120.
+        workers = _between(2, min(2 * cores + 1, web // 220), 17)
+        threads = 4
+        return cls(
+            db_mb=db,
+            buffer_pool_mb=db * 60 // 100,
+            max_connections=100 + 2 * workers * threads,
+            cache_mb=cache,
+            cache_maxmemory_mb=cache * 75 // 100,
+            queue_mb=_between(64, memory_mb * 3 // 100, 1024),
+            web_mb=web,
+            web_workers=workers,
+            web_threads=threads,
+            worker_mb=_between(512, memory_mb * 15 // 100, 4096),
+            realtime_mb=256,
+            scheduler_mb=384,
+            edge_mb=256,
+            tools_mb=_between(1024, memory_mb * 20 // 100, 4096),
+        )
+
+
+def _between(low: int, value: int, high: int) -> int:
+    return max(low, min(value, high))
+
+
+# How each field of a nested or repeated kind is read.
+_NESTED: dict[str, type[Any]] = {"images": Images, "edge": Edge}
+_LISTS: dict[str, type[Any]] = {"apps": App, "image_archives": ImageArchive}
+
+
+def _build(kind: Any, where: str, values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        raise checks.wrong(where, "must be a mapping")
+    fields = dict(kind.__dataclass_fields__)
+    checks.known_keys(where, values, fields)
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        place = f"{where}.{name}"
+        if name in _NESTED:
+            arguments[name] = _build(_NESTED[name], place, value)
+        elif name in _LISTS:
+            arguments[name] = tuple(
+                _build(_LISTS[name], f"{place}[{number}]", entry) for number, entry in enumerate(_list(place, value))
+            )
+        elif name == "deploy_keys":
+            arguments[name] = tuple(
+                _text(f"{place}[{number}]", entry) for number, entry in enumerate(_list(place, value))
+            )
+        elif name == "accept_vulnerable_versions":
+            if not isinstance(value, Mapping):
+                raise checks.wrong(place, "must be a mapping of app to the exact version")
+            arguments[name] = {_text(place, app): _text(f"{place}.{app}", version) for app, version in value.items()}
+        elif fields[name].type in (int, "int"):
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
+                raise checks.wrong(place, f"{value!r} is not a port number")
+            arguments[name] = value
+        else:
+            arguments[name] = _text(place, value)
+    try:
+        return kind(**arguments)
+    except TypeError:
+        missing = [name for name in fields if name not in arguments]
+        raise checks.wrong(where, f"lacks {', '.join(missing)}") from None
+
+
+def _list(place: str, value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise checks.wrong(place, "must be a list")
+    return list(value)
+
+
+def _text(place: str, value: Any) -> str:
+    try:
+        return checks.text(value)
+    except checks.InvalidValueError as fault:
+        raise checks.wrong(place, str(fault)) from None

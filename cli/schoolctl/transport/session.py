@@ -1,0 +1,91 @@
+"""Speak with the agent: one JSON object a line, in both directions."""
+
+import json
+from typing import Any, Protocol
+
+from schoolctl.errors import SchoolctlError, UnreachableError
+
+# Runs on the server: reads the agent's length and source from stdin, then becomes the agent.
+BOOT = (
+    "import sys; n = int(sys.stdin.buffer.readline()); "
+    "exec(compile(sys.stdin.buffer.read(n), 'agent', 'exec'), {'__name__': '__main__'})"
+)
+
+
+class ByteWriter(Protocol):
+    """The sending end of a byte stream."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take bytes."""
+
+    def flush(self) -> object:
+        """Send what was taken."""
+
+
+class ByteReader(Protocol):
+    """The receiving end of a byte stream."""
+
+    def readline(self) -> bytes:
+        """Return bytes up to and with the next newline; fewer only at the end."""
+
+
+class ServerFaultError(SchoolctlError):
+    """Report that the server could not do one operation; `kind` names the fault for programs."""
+
+    def __init__(self, kind: str, message: str, *, details: str = "") -> None:
+        super().__init__("The server could not do it", because=message, details=details)
+        self.kind = kind
+
+
+class AgentSession:
+    """Call operations of an agent that listens on a pair of byte streams."""
+
+    def __init__(self, to_agent: ByteWriter, from_agent: ByteReader, host: str) -> None:
+        self._to_agent = to_agent
+        self._from_agent = from_agent
+        self._host = host
+        self._last = 0
+
+    def start(self, source: bytes) -> None:
+        """Hand over the agent's program, preceded by its length, to the boot line that waits for it."""
+        self._send(b"%d\n" % len(source) + source)
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """Return the answer to one operation; see `Transport.call`."""
+        self._last += 1
+        self._send(json.dumps({"id": self._last, "do": operation, **arguments}).encode() + b"\n")
+        answer = self._receive(self._last)
+        if "fault" in answer:
+            fault = answer["fault"]
+            raise ServerFaultError(fault["kind"], fault["message"], details=fault.get("details", ""))
+        return answer["result"]
+
+    def _receive(self, number: int) -> dict[str, Any]:
+        """Return the answer to one request; answers that Ctrl-C gave up, and a login shell's words, are passed over."""
+        while True:
+            try:
+                line = self._from_agent.readline()
+            except OSError as fault:
+                raise self._lost(str(fault)) from fault
+            if not line:
+                raise self._lost("the connection ended")
+            try:
+                answer = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(answer, dict) and answer.get("id") == number:
+                return answer
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._to_agent.write(data)
+            self._to_agent.flush()
+        except OSError as fault:
+            raise self._lost(str(fault)) from fault
+
+    def _lost(self, reason: str) -> UnreachableError:
+        return UnreachableError(
+            f"Lost the connection to {self._host}",
+            because=reason or "the connection ended",
+            hint="run the same command again: it takes up what was begun",
+        )

@@ -1,0 +1,218 @@
+"""Reach the server over SSH with paramiko: one connection a run, host keys verified, agent started once."""
+
+import getpass
+import os
+import selectors
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from schoolctl.errors import UnreachableError
+from schoolctl.schools.hosts import Host
+from schoolctl.transport.session import BOOT, AgentSession
+
+_SUDO = ("sudo", "-n", "--")
+
+KEEPALIVE_SECONDS = 30
+
+
+class UnknownHostKeyError(Exception):
+    """Tell that a server's key is in no list of known ones."""
+
+
+class _Refuse(paramiko.MissingHostKeyPolicy):
+    """Refuse a key that nobody has vouched for."""
+
+    def missing_host_key(self, _client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        raise UnknownHostKeyError(f"{hostname} shows {key.get_name()} {key.fingerprint}")
+
+
+class SshTransport:
+    """Carry requests over one SSH connection, opened at the first need."""
+
+    def __init__(self, host: Host, agent_source: bytes, *, timeout: float = 15.0) -> None:
+        self._host = host
+        self._agent_source = agent_source
+        self._timeout = timeout
+        self._client: paramiko.SSHClient | None = None
+        self._session: AgentSession | None = None
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """Return the agent's answer to one operation; see `Transport.call`."""
+        if self._session is None:
+            self._session = self._start_agent()
+        return self._session.call(operation, **arguments)
+
+    def attach(self, argv: Sequence[str], *, tty: bool) -> int:
+        """Run a program with this terminal's streams; see `Transport.attach`."""
+        channel = self._open_channel()
+        if tty:
+            size = os.get_terminal_size(sys.stdout.fileno())
+            channel.get_pty(term=os.environ.get("TERM", "xterm"), width=size.columns, height=size.lines)
+        channel.exec_command(shlex.join([*_SUDO, *argv]))
+        return _relay(channel, tty=tty)
+
+    def close(self) -> None:
+        """End the connection; the agent notices and releases its lock."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+            self._session = None
+
+    def _start_agent(self) -> AgentSession:
+        channel = self._open_channel()
+        channel.exec_command(shlex.join([*_SUDO, "python3", "-I", "-c", BOOT]))
+        # paramiko's stubs know neither that "rb" gives bytes nor that key_filename may be a list.
+        to_agent: Any = channel.makefile("wb")
+        from_agent: Any = channel.makefile("rb")
+        session = AgentSession(to_agent, from_agent, self._host.name)
+        session.start(self._agent_source)
+        try:
+            session.call("hello")
+        except UnreachableError:
+            words = channel.makefile_stderr("r").read()
+            text = words.decode(errors="replace") if isinstance(words, bytes) else words
+            raise UnreachableError(
+                f"Could not start work on {self._host.name}",
+                because=text.strip().splitlines()[-1] if text.strip() else "the login shell ended at once",
+                hint="run `schoolctl provision`: it gives the deploy user sudo without a password",
+            ) from None
+        return session
+
+    def _open_channel(self) -> paramiko.Channel:
+        if self._client is None:
+            self._client = self._connect()
+        transport = self._client.get_transport()
+        if transport is None:
+            raise UnreachableError(f"Lost the connection to {self._host.name}")
+        # A line that went dead without a word is noticed, however long the command in hand is silent.
+        transport.set_keepalive(KEEPALIVE_SECONDS)
+        try:
+            return transport.open_session(timeout=self._timeout)
+        except (paramiko.SSHException, EOFError) as fault:
+            raise UnreachableError(
+                f"Could not reach {self._host.name}", because=f"it opens no session: {fault or 'the line was closed'}"
+            ) from None
+
+    def _connect(self) -> paramiko.SSHClient:
+        host = self._host
+        settings = _ssh_config(host.address)
+        address = str(settings.get("hostname", host.address))
+        port = host.port or int(str(settings.get("port", 22)))
+        user = host.user or str(settings.get("user", getpass.getuser()))
+        keys = [str(host.key_file)] if host.key_file else list(settings.get("identityfile", []))
+        known_hosts = host.known_hosts or Path("~/.ssh/known_hosts").expanduser()
+
+        key_files: Any = [key for key in keys if Path(key).expanduser().exists()] or None
+        client = paramiko.SSHClient()
+        if host.known_hosts is None:
+            client.load_system_host_keys()
+        elif known_hosts.exists():
+            client.load_host_keys(str(known_hosts))
+        client.set_missing_host_key_policy(_Refuse())
+        place = f"{user}@{address}:{port}"
+        try:
+            client.connect(
+                address,
+                port=port,
+                username=user,
+                key_filename=key_files,
+                timeout=self._timeout,
+                banner_timeout=self._timeout,
+                auth_timeout=self._timeout,
+                sock=_jump(settings, address, port),
+            )
+        except paramiko.BadHostKeyException as fault:
+            raise UnreachableError(
+                f"Will not talk to {host.name}",
+                because=f"the key of {address} is not the one in {known_hosts}: {fault}",
+                hint="if the server was rebuilt, remove its old line there; otherwise somebody may be in between",
+            ) from None
+        except paramiko.AuthenticationException as fault:
+            raise UnreachableError(
+                f"Could not log in to {host.name}",
+                because=f"{place} refused every key: {fault}",
+                hint="check ansible_user and the key in hosts.yml; on a new server run `schoolctl provision` first",
+            ) from None
+        except UnknownHostKeyError as fault:
+            raise UnreachableError(
+                f"Will not talk to {host.name}",
+                because=f"its key is not known in {known_hosts}: {fault}",
+                hint=f"compare that fingerprint, then add the key: ssh-keyscan -p {port} {address} >> {known_hosts}",
+            ) from None
+        except paramiko.SSHException as fault:
+            raise UnreachableError(f"Could not reach {host.name}", because=f"{place}: {fault}") from None
+        except (OSError, EOFError) as fault:
+            raise UnreachableError(
+                f"Could not reach {host.name}",
+                because=f"{place}: {fault}",
+                hint="is the server up, and hosts.yml right?",
+            ) from None
+        return client
+
+
+def _ssh_config(address: str) -> dict[str, Any]:
+    path = Path("~/.ssh/config").expanduser()
+    if not path.exists():
+        return {}
+    return dict(paramiko.SSHConfig.from_path(str(path)).lookup(address))
+
+
+def _jump(settings: dict[str, Any], address: str, port: int) -> paramiko.ProxyCommand | None:
+    """Return the way through a ProxyJump or ProxyCommand of the user's ssh configuration, by ssh itself."""
+    if "proxycommand" in settings:
+        return paramiko.ProxyCommand(str(settings["proxycommand"]))
+    if settings.get("proxyjump", "none") != "none":
+        return paramiko.ProxyCommand(shlex.join(["ssh", "-W", f"{address}:{port}", str(settings["proxyjump"])]))
+    return None
+
+
+def _relay(channel: paramiko.Channel, *, tty: bool) -> int:
+    """Copy between a channel and this process's streams until the remote program ends; return its exit code."""
+    import termios
+    import tty as terminal
+
+    stdin = sys.stdin.fileno()
+    before = termios.tcgetattr(stdin) if tty else None
+    if tty:
+        terminal.setraw(stdin)
+    try:
+        with selectors.DefaultSelector() as ready:
+            ready.register(channel, selectors.EVENT_READ)
+            try:
+                ready.register(stdin, selectors.EVENT_READ)
+            except PermissionError:  # a regular file is always ready, and epoll refuses it
+                channel.sendall(sys.stdin.buffer.read())
+                channel.shutdown_write()
+            while True:
+                for key, _ in ready.select():
+                    if key.fileobj is channel:
+                        _drain(channel)
+                        if channel.exit_status_ready() and not (channel.recv_ready() or channel.recv_stderr_ready()):
+                            return channel.recv_exit_status()
+                    else:
+                        data = os.read(stdin, 32768)
+                        if data:
+                            channel.sendall(data)
+                        else:
+                            ready.unregister(stdin)
+                            channel.shutdown_write()
+    finally:
+        if before is not None:
+            termios.tcsetattr(stdin, termios.TCSADRAIN, before)
+
+
+def _drain(channel: paramiko.Channel) -> None:
+    try:
+        while channel.recv_ready():
+            os.write(sys.stdout.fileno(), channel.recv(32768))
+        while channel.recv_stderr_ready():
+            os.write(sys.stderr.fileno(), channel.recv_stderr(32768))
+        if channel.eof_received and not channel.exit_status_ready():
+            channel.status_event.wait(1.0)
+    except TimeoutError:
+        return

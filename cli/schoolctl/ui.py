@@ -1,0 +1,93 @@
+"""Talk to the terminal: progress and errors to stderr, data to stdout."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from schoolctl.errors import SchoolctlError
+from schoolctl.workflows.step import Outcome
+
+_MARKS = {
+    Outcome.STARTED: ("…", None),
+    Outcome.DONE: ("✓", "green"),
+    Outcome.SKIPPED: ("·", "bright_black"),
+    Outcome.WOULD_DO: ("+", "yellow"),
+    Outcome.FAILED: ("✗", "red"),
+    Outcome.TAKEN_BACK: ("↶", "yellow"),
+    Outcome.STUCK: ("!", "red"),
+}
+
+
+class Ui:
+    """Say things to people on stderr, and give data on stdout, as a table or as JSON."""
+
+    def __init__(self, *, as_json: bool = False, verbose: bool = False) -> None:
+        self.as_json = as_json
+        self.verbose = verbose
+        self._live = sys.stderr.isatty()
+        self._began = time.monotonic()
+
+    def progress(self, title: str, outcome: Outcome, seconds: float) -> None:
+        """Say what became of a step; on a terminal a started step's line is replaced by its end."""
+        mark, colour = _MARKS[outcome]
+        if outcome is Outcome.STARTED:
+            click.echo(f"  {mark} {title}", err=True, nl=not self._live)
+            return
+        start = "\r\033[K" if self._live else ""
+        if outcome in {Outcome.SKIPPED, Outcome.WOULD_DO}:
+            tail = f"  ({outcome.value})"
+        else:
+            tail = f"  {seconds:.1f} s" + ("" if outcome is Outcome.DONE else f"  ({outcome.value})")
+        click.echo(start + click.style(f"  {mark} {title}", fg=colour) + click.style(tail, dim=True), err=True)
+
+    def say(self, text: str) -> None:
+        """Tell a person something on stderr."""
+        click.echo(text, err=True)
+
+    def done(self, text: str) -> None:
+        """Tell that the whole is done, with its time."""
+        self.say(f"{text}  {time.monotonic() - self._began:.1f} s")
+
+    def data(self, value: Any) -> None:
+        """Print one JSON document to stdout."""
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Print rows to stdout: as JSON with every key, or as a table of the named columns."""
+        if self.as_json:
+            self.data(list(rows))
+            return
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
+        # A pipe has no width to fit into.
+        Console(width=None if sys.stdout.isatty() else 240).print(table)
+
+    def facts(self, value: Mapping[str, Any]) -> None:
+        """Print one thing to stdout: as JSON, or a line for each key."""
+        if self.as_json:
+            self.data(value)
+            return
+        width = max((len(key) for key in value), default=0)
+        for key, entry in value.items():
+            shown = ", ".join(map(str, entry)) if isinstance(entry, list | tuple) else entry
+            click.echo(f"{key:<{width}}  {'' if shown is None else shown}")
+
+    def error(self, fault: SchoolctlError) -> None:
+        """Print an error in its three parts to stderr."""
+        click.echo(click.style("error", fg="red", bold=True) + f": {fault.what}", err=True)
+        if fault.because:
+            click.echo(f"  because: {fault.because}", err=True)
+        if fault.hint:
+            click.echo(f"\n{click.style('hint', fg='cyan')}: {fault.hint}", err=True)
+        if self.verbose and fault.details:
+            click.echo(f"\n{fault.details}", err=True)

@@ -1,0 +1,62 @@
+"""The files of a school that the edge reads: compare, write, put back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schoolctl.remote.server import CommandFailedError, Server
+from schoolctl.render.environment import render
+
+
+@dataclass
+class SiteFiles:
+    """A school's list of files from the manifest, and what this run replaced of them."""
+
+    server: Server
+    templates: Path
+    platform: Mapping[str, Any]
+    school: Mapping[str, Any]
+    _before: dict[str, str | None] = field(default_factory=dict)
+    _refused: bool = False
+
+    def are_in_force(self) -> bool:
+        """Say whether every file reads as it should and the edge runs on them."""
+        return (
+            all(self.server.read(file["path"]) == self._text(file) for file in self.school["files"])
+            and self.server.edge_is_current()
+        )
+
+    def write(self) -> None:
+        """Write the files and let the edge take them up; a tree that Nginx refuses leaves it as it was."""
+        for file in self.school["files"]:
+            path = file["path"]
+            # Before the write: when that is interrupted, its answer is lost.
+            self._before.setdefault(path, self.server.read(path))
+            self.server.write(path, self._text(file), mode=file["mode"], owner=file["owner"], group=file["group"])
+        try:
+            self.server.activate_edge()
+        except CommandFailedError:
+            self._refused = True
+            raise
+
+    def put_back(self) -> None:
+        """Put every file back as this run found it."""
+        for file in self.school["files"]:
+            path = file["path"]
+            if path not in self._before:
+                continue
+            before = self._before.pop(path)
+            if before is None:
+                self.server.remove(path)
+            else:
+                self.server.write(path, before, mode=file["mode"], owner=file["owner"], group=file["group"])
+        try:
+            self.server.activate_edge()
+        except CommandFailedError:
+            # Refused with this school's change and without it: the fault is elsewhere, and the change is not in force.
+            if not self._refused:
+                raise
+
+    def _text(self, file: Mapping[str, str]) -> str:
+        return render(self.templates, file["template"], {"platform": self.platform, "school": self.school})

@@ -1,0 +1,127 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from schoolctl.schools import store
+from tests.support.project import schoolctl
+from tests.support.recording_transport import RecordingTransport
+from tests.support.server_model import ServerModel
+
+
+def rows(project: Path) -> Path:
+    return project / "inventories/test/group_vars/all/schools.yml"
+
+
+def test_a_school_that_no_row_declares_is_declared_and_opened(project: Path, server: ServerModel) -> None:
+    done = schoolctl(
+        project, RecordingTransport(server), "new-school", "music", "--domain", "music.example",
+        "--title", "L'École #1",
+        "--alias", "www.music.example", "--alias", "musik.example", "--admin-email", "head@music.example", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["slug"], told["url"], told["changed"]) == ("music", "http://music.example", True)
+    assert len(told["password"]) >= 32
+    school = store.load(rows(project))["music"]
+    assert (school.title, school.admin_email) == ("L'École #1", "head@music.example")
+    assert [server.visit(host) for host in school.hosts] == [200, 308, 308]
+
+
+def test_a_title_is_made_from_the_slug(project: Path, server: ServerModel) -> None:
+    schoolctl(project, RecordingTransport(server), "new-school", "art-school", "--domain", "art.example")
+    assert store.load(rows(project))["art-school"].title == "Art School"
+
+
+def test_a_failed_run_keeps_the_row_and_the_same_command_goes_on(project: Path, server: ServerModel) -> None:
+    command = ("new-school", "music", "--domain", "music.example")
+    assert schoolctl(project, RecordingTransport(server, word="new-site"), *command).code == 1
+    assert "music" in store.load(rows(project))
+    assert schoolctl(project, RecordingTransport(server), *command).code == 0
+    assert server.visit("music.example") == 200
+
+
+def test_a_run_that_fails_after_the_site_is_made_still_tells_its_password(project: Path, server: ServerModel) -> None:
+    command = ("new-school", "music", "--domain", "music.example")
+    failed = schoolctl(project, RecordingTransport(server, word="schools-edge-activate"), *command)
+    assert failed.code == 1
+    assert "music" in server.sites()
+    assert re.search(r"shown only now: \S{32}$", failed.stderr, re.MULTILINE)
+    assert "password" not in schoolctl(project, RecordingTransport(server), "--json", *command).stdout
+
+
+def test_a_new_school_needs_a_domain(project: Path, server: ServerModel) -> None:
+    done = schoolctl(project, RecordingTransport(server), "new-school", "music")
+    assert done.code == 2
+    assert "--domain" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--domain", "other.example"),
+        ("--title", "Other"),
+        ("--admin-email", "x@other.example"),
+        ("--alias", "other.example"),
+    ],
+)
+def test_an_option_that_contradicts_the_row_is_refused(
+    project: Path, server: ServerModel, option: str, value: str
+) -> None:
+    transport = RecordingTransport(server)
+    done = schoolctl(project, transport, "new-school", "tech-school", option, value)
+    assert done.code == 3
+    assert value in done.stderr
+    assert f"leave {option} out" in done.stderr
+    assert transport.calls == []
+
+
+def test_options_that_say_what_the_row_says_are_no_contradiction(project: Path, server: ServerModel) -> None:
+    done = schoolctl(
+        project, RecordingTransport(server), "new-school", "tech-school", "--domain", "tech-school.com",
+        "--title", "Tech School", "--alias", "www.tech-school.com",
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--domain", "cuisine-school.com"),
+        ("--domain", "www.cuisine-school.com"),
+        ("--domain", "music.example", "--alias", "cuisine-school.com"),
+        ("--domain", "music.example", "--alias", "music.example"),
+        ("--domain", "a.example; return 200"),
+        ("--domain", "a.example\nb.example"),
+        ("--domain", "{{ x }}.example"),
+        ("--domain", "../etc.example"),
+        ("--domain", "t\u0435ch.example"),
+        ("--domain", "music.example", "--title", "{% raw %}"),
+        ("--domain", "music.example", "--title", "a\nb"),
+        ("--domain", "music.example", "--title", "t" * 141),
+        ("--domain", "music.example", "--admin-email", "a@b.org\nBcc: c@d.org"),
+    ],
+)
+def test_a_hostile_or_taken_value_is_refused_before_anything_happens(
+    project: Path, server: ServerModel, arguments: tuple[str, ...]
+) -> None:
+    text = rows(project).read_bytes()
+    transport = RecordingTransport(server)
+    done = schoolctl(project, transport, "new-school", "music", *arguments)
+    assert done.code == 3
+    assert "schools.yml: schools.music" in done.stderr
+    assert rows(project).read_bytes() == text
+    assert transport.calls == []
+
+
+def test_a_password_file_is_found_from_where_one_stands(
+    project: Path, server: ServerModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "given").write_text("correct horse battery\n")
+    done = schoolctl(
+        project, RecordingTransport(server), "new-school", "tech-school", "--password-file", "given", "--json"
+    )
+    assert "password" not in json.loads(done.stdout)
+    assert "correct horse battery" in server.secrets

@@ -1,0 +1,301 @@
+"""The edge as it is rendered, run by a real Nginx: which school a visitor is at is the edge's word alone."""
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.edge import Answer, EdgeHere, edge_here
+
+TECH, CUISINE = "tech-school.com", "cuisine-school.com"
+ROWS = {
+    "tech-school": {"title": "Tech School", "domain": TECH, "aliases": ["www.tech-school.com"]},
+    "cuisine-school": {"title": "Cuisine School", "domain": CUISINE, "aliases": ["www.cuisine-school.com"]},
+    # Words that Nginx knows, and as long as names get.
+    "default": {"title": "Default", "domain": "default.include", "aliases": ["hostnames.volatile"]},
+    "z" * 30: {"title": "Long", "domain": ".".join(["a" * 62] * 4), "aliases": [f"a{n}.many.org" for n in range(60)]},
+}
+SITES = {
+    TECH: "tech-school",
+    CUISINE: "cuisine-school",
+    "default.include": "default",
+    ".".join(["a" * 62] * 4): "z" * 30,
+}
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("nginx") is None, reason="Nginx is not installed (apt install nginx-light)"
+)
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory):
+    root = tmp_path_factory.mktemp("edge")
+    for slug in ("tech-school", "cuisine-school"):
+        for name, text in {
+            "site_config.json": "the settings",
+            "public/files/badge.svg": f"badge of {slug}",
+            "public/files/plan a.txt": f"plan of {slug}",
+            "private/files/marks.csv": f"marks of {slug}",
+        }.items():
+            _write(root / "sites" / slug / name, text)
+    (root / "sites/tech-school/public/files/way-out.txt").symlink_to(
+        root / "sites/cuisine-school/private/files/marks.csv"
+    )
+    (root / "sites/tech-school/private/files/way-out.csv").symlink_to(
+        root / "sites/cuisine-school/private/files/marks.csv"
+    )
+    _write(root / "assets/new/app/desk.bundle.ABCDEF12.js", "the new desk")
+    _write(root / "assets/new/app/logo.png", "the logo")
+    _write(root / "assets/old/app/desk.bundle.OLDOLD12.js", "the old desk")
+    (root / "assets/new/app/desk.bundle.ABCDEF12.js.gz").write_bytes(gzip.compress(b"the new desk"))
+    (root / "assets/current").symlink_to("new")
+    (root / "assets/previous").symlink_to("old")
+    with edge_here(root, ROWS) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("host", "site"), SITES.items(), ids=SITES.values())
+def test_a_school_is_found_by_its_domain(edge: EdgeHere, host: str, site: str):
+    assert _site(edge.get(host)) == site
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "X-Frappe-Site-Name: cuisine-school",
+        "x-frappe-site-name: cuisine-school\r\nX-FRAPPE-SITE-NAME: cuisine-school",
+        "X_Frappe_Site_Name: cuisine-school",
+        "X-Frappe_Site-Name: cuisine-school",
+        "X-Frappe-Site-Name : cuisine-school",
+        "X-Forwarded-Host: cuisine-school.com",
+        "X-Original-URL: http://cuisine-school.com/",
+        "Forwarded: host=cuisine-school.com",
+        "Connection: close, X-Frappe-Site-Name",
+    ],
+)
+def test_no_header_of_a_visitor_changes_the_school(edge: EdgeHere, line: str):
+    answer = edge.get(TECH, "/", line)
+
+    if answer.status == 200:
+        assert _site(answer) == "tech-school"
+        assert b"cuisine-school" not in answer.body
+    else:
+        assert answer.status in (0, 400)
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        f"GET / HTTP/1.1\r\nHost: {TECH}\r\nHost: {CUISINE}",
+        f"GET http://{CUISINE}/ HTTP/1.1\r\nHost: {TECH}",
+        f"GET / HTTP/1.1\r\nHost: {TECH}:80@{CUISINE}",
+        f"GET / HTTP/1.1\r\nHost: {CUISINE.upper()}:{TECH}",
+        f"GET / HTTP/1.1\r\nHost: {TECH}.\r\nX-Forwarded-Host: {CUISINE}",
+        f"GET / HTTP/1.1\r\nHost: {TECH}\r\n Host: {CUISINE}",
+        f"GET //{CUISINE}/ HTTP/1.1\r\nHost: {TECH}",
+    ],
+)
+def test_two_hosts_in_one_request_never_mix_two_schools(edge: EdgeHere, request_head: str):
+    answer = edge.raw(f"{request_head}\r\nConnection: close\r\n\r\n")
+
+    if answer.status == 200:
+        hosts = _seen(answer, "host")
+        assert len(hosts) == 1
+        assert SITES[hosts[0]] == _site(answer)
+    else:
+        assert answer.status in (0, 400)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["unknown.com", "127.0.0.1", "/tech-school", "tech-school", "tech-school.com.evil.com", "", "bad host", "[::1]"],
+)
+def test_an_unknown_host_gets_no_answer(edge: EdgeHere, host: str):
+    assert edge.get(host).status == 0
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "nonsense\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /{'a' * 70000} HTTP/1.1\r\n\r\n",
+        f"GET / HTTP/1.1\r\nX: {'a' * 70000}\r\n\r\n",
+    ],
+    ids=lambda text: text[:12].strip(),
+)
+def test_a_request_that_makes_no_sense_gets_no_answer(edge: EdgeHere, request_text: str):
+    assert edge.raw(request_text).status == 0
+
+
+def test_an_alias_leads_to_the_domain_with_path_and_query(edge: EdgeHere):
+    answer = edge.get("www.tech-school.com", "/a%20b/c?d=e&f=%2F")
+
+    assert answer.status == 308
+    assert answer.headers["location"] == f"http://{TECH}/a%20b/c?d=e&f=%2F"
+
+
+def test_the_bench_believes_only_what_the_edge_saw(edge: EdgeHere):
+    answer = edge.get(
+        f"{TECH}:81", "/", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Ssl: on",
+        "X-Forwarded-Protocol: ssl", "X-Real-IP: 6.6.6.6", "Forwarded: for=6.6.6.6", "Remote-Addr: 6.6.6.6",
+        "Proxy: http://6.6.6.6",
+    )  # fmt: skip
+
+    assert _seen(answer, "x-forwarded-for") == ["127.0.0.1"]
+    assert _seen(answer, "x-forwarded-proto") == ["http"]
+    assert _seen(answer, "host") == [TECH]
+    assert b"6.6.6.6" not in answer.body
+    assert not _seen(answer, "x-forwarded-ssl") + _seen(answer, "x-forwarded-protocol")
+
+
+def test_a_public_file_is_served_by_the_edge_and_never_runs_in_the_page(edge: EdgeHere):
+    plain, drawing = edge.get(TECH, "/files/plan%20a.txt"), edge.get(TECH, "/files/badge.svg")
+
+    assert plain.body == b"plan of tech-school"
+    assert "content-disposition" not in plain.headers
+    assert drawing.headers["content-disposition"] == "attachment"
+    for answer in (plain, drawing):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/files/way-out.txt",
+        "/private/files/way-out.csv",
+        "/protected/private/files/marks.csv",
+        "/files/../../site_config.json",
+        "/files/..%2f..%2fsite_config.json",
+        "/private/../site_config.json",
+        "/assets/../../sites/tech-school/site_config.json",
+        "/assets/..%2f..%2fsites/tech-school/site_config.json",
+        "/-/unavailable.html",
+    ],
+)
+def test_no_path_leads_to_what_is_not_public(edge: EdgeHere, path: str):
+    answer = edge.get(TECH, path)
+
+    assert b"marks" not in answer.body.replace(path.encode(), b"")
+    assert b"settings" not in answer.body
+    assert answer.status in (0, 400, 403, 404) or answer.echo["path"]
+
+
+def test_a_private_file_comes_when_the_bench_says_so(edge: EdgeHere):
+    assert edge.get(TECH, "/private/files/marks.csv").body == b"marks of tech-school"
+    assert edge.get(CUISINE, "/private/files/marks.csv").body == b"marks of cuisine-school"
+
+
+def test_assets_of_this_image_and_of_the_one_before_are_there(edge: EdgeHere):
+    new, old = (
+        edge.get(TECH, "/assets/app/desk.bundle.ABCDEF12.js"),
+        edge.get(TECH, "/assets/app/desk.bundle.OLDOLD12.js"),
+    )
+
+    assert (new.body, old.body) == (b"the new desk", b"the old desk")
+    assert "immutable" in new.headers["cache-control"]
+    assert "immutable" not in edge.get(TECH, "/assets/app/logo.png").headers["cache-control"]
+    packed = edge.get(TECH, "/assets/app/desk.bundle.ABCDEF12.js", "Accept-Encoding: gzip")
+    assert gzip.decompress(packed.body) == b"the new desk"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/assets/app/logo.png", "/files/badge.svg", "/private/files/marks.csv", "/assets/no"]
+)
+def test_no_location_loses_the_security_headers(edge: EdgeHere, path: str):
+    headers = edge.get(TECH, path).headers
+
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert headers["server"] == "nginx"
+
+
+WEBSOCKET = ("Upgrade: websocket", "Connection: Upgrade")
+
+
+def test_a_page_of_the_school_reaches_its_realtime_server(edge: EdgeHere):
+    answer = edge.get(TECH, "/socket.io/?EIO=4", f"Origin: http://{TECH}", "X-Frappe-Site-Name: cuisine-school")
+
+    assert _site(answer) == "tech-school"
+    assert _seen(answer, "host") == ["edge"]
+    assert _seen(answer, "origin") == ["http://edge:8090/tech-school"]
+    assert answer.echo["path"] == "/socket.io/?EIO=4"
+    assert edge.get(TECH, "/socket.io/?EIO=4").status == 200, "a browser leaves Origin out of its own GETs"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (f"Origin: http://{CUISINE}",),
+        ("Origin: http://evil.com",),
+        ("Origin: null",),
+        (f"Origin: http://{TECH}:81",),
+        (f"Origin: https://{TECH}",),
+        (f"Origin: http://{TECH}.evil.com",),
+        (f"Origin: http://{CUISINE}", f"Origin: http://{TECH}"),
+        WEBSOCKET,
+        (*WEBSOCKET, "Origin: "),
+    ],
+)
+def test_a_page_of_someone_else_does_not(edge: EdgeHere, lines: tuple[str, ...]):
+    assert edge.get(TECH, "/socket.io/?EIO=4&transport=websocket", *lines).status in (400, 403)
+
+
+def test_a_post_without_an_origin_does_not(edge: EdgeHere):
+    assert edge.get(TECH, "/socket.io/?EIO=4", "Content-Length: 0", method="POST").status == 403
+
+
+def test_the_inner_listener_asks_the_bench_who_a_session_is_and_nothing_else(edge: EdgeHere):
+    method = "/api/method/frappe.realtime.get_user_info?sid=inner-session"
+    asked = edge.get("edge:8090", f"/tech-school{method}", "X-Frappe-Site-Name: cuisine-school", inner=True)
+
+    assert _site(asked) == "tech-school"
+    assert asked.echo["path"] == method
+    for path in (
+        method,
+        f"/unknown{method}",
+        f"/tech-school.com{method}",
+        "/tech-school/api/method/frappe.client.get_list",
+        "/tech-school/api/method/frappe.realtime.get_user_info/../../frappe.client.get_list",
+        "/tech-school/login",
+    ):
+        assert edge.get("edge:8090", path, inner=True).status == 404
+    assert "inner-session" not in edge.lines()
+
+
+def test_the_log_tells_the_path_without_what_follows_it(edge: EdgeHere):
+    edge.get(TECH, "/update-password?key=once-only")
+
+    assert '"path":"/update-password"' in edge.lines()
+    assert "once-only" not in edge.lines()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_bench_that_is_down_leaves_a_page_that_says_so(tmp_path: Path, method: str):
+    with edge_here(tmp_path, ROWS) as edge:
+        edge.bench.server_close()
+        answer = edge.get(TECH, "/update-password?key=once-only", "Content-Length: 0", method=method)
+
+        assert answer.status == 502
+        assert b"Back in a moment" in answer.body
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "once-only" not in edge.lines()
+
+
+def _site(answer: Answer) -> str:
+    (site,) = _seen(answer, "x-frappe-site-name")
+    return site
+
+
+def _seen(answer: Answer, header: str) -> list[str]:
+    return [value for name, value in answer.echo["headers"] if name == header]
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -1,0 +1,64 @@
+"""The shape of the command line's source: layers, and one file, one command, one test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from schoolctl.app import app
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "cli" / "schoolctl"
+COMMANDS = sorted(path for path in (PACKAGE / "commands").glob("*.py") if path.stem not in {"__init__", "options"})
+
+
+def every_command() -> dict[str, typer.models.CommandInfo]:
+    found = {str(command.name): command for command in app.registered_commands}
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        found |= {f"{group.name} {command.name}": command for command in group.typer_instance.registered_commands}
+    return found
+
+
+def test_the_layers_lead_one_way_down() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_a_commands_docstring_promises_and_ends_with_an_example_of_itself(name: str) -> None:
+    text = every_command()[name].callback.__doc__ or ""  # type: ignore[union-attr]
+    lines = [line.strip() for line in text.strip().splitlines()]
+    assert lines[0].endswith(".")
+    assert lines[-1].startswith("Example: schoolctl ")
+    assert f" {name}" in lines[-1]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_a_file_is_a_command_and_has_a_test_of_its_name(path: Path) -> None:
+    assert path.stem.replace("_", "-") in {name.split()[0] for name in every_command()}
+    assert (ROOT / "cli" / "tests" / "commands" / f"test_{path.name}").exists()
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_the_example_of_a_command_is_understood(path: Path) -> None:
+    import shlex
+
+    import click
+
+    root = typer.main.get_command(app)
+    for name, command in every_command().items():
+        if name.split()[0] != path.stem.replace("_", "-"):
+            continue
+        example = (command.callback.__doc__ or "").strip().splitlines()[-1].strip()  # type: ignore[union-attr]
+        words = shlex.split(example.removeprefix("Example: schoolctl "))
+        found: click.Command = root
+        context = root.make_context("schoolctl", words)
+        while isinstance(found, click.Group):
+            _, found, words = found.resolve_command(context, [*context._protected_args, *context.args])
+            context = found.make_context(name, words, parent=context)
+        assert context.command.name == name.split()[-1]

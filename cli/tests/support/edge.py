@@ -1,0 +1,201 @@
+"""The edge on this machine: the rendered Nginx tree with other ports, and an echo in place of the bench."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from schoolctl.render import context
+from schoolctl.render.environment import render
+from schoolctl.schools.model import Schools
+from schoolctl.schools.platform import Platform
+
+TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; status 0 means that the connection was closed without a word."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def echo(self) -> dict[str, Any]:
+        """Return what the bench saw of the request."""
+        return dict(json.loads(self.body))
+
+
+@dataclass(frozen=True)
+class EdgeHere:
+    """A running edge, its folder in place of the platform's, and the ports of its two listeners."""
+
+    root: Path
+    port: int
+    inner_port: int
+    log: Path
+    bench: ThreadingHTTPServer
+
+    def get(self, host: str, path: str = "/", *headers: str, method: str = "GET", inner: bool = False) -> Answer:
+        """Ask for a page; `headers` are whole lines."""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
+        return self.raw("\r\n".join(lines) + "\r\n\r\n", inner=inner)
+
+    def raw(self, request: str, *, inner: bool = False) -> Answer:
+        """Send a request exactly as it is."""
+        with socket.create_connection(("127.0.0.1", self.inner_port if inner else self.port), timeout=10) as connection:
+            connection.sendall(request.encode())
+            received = b""
+            with suppress(ConnectionResetError):
+                while part := connection.recv(65536):
+                    received += part
+        if not received:
+            return Answer(0, {}, b"")
+        head, _, body = received.partition(b"\r\n\r\n")
+        first, *rest = head.decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
+        if headers.get("transfer-encoding") == "chunked":
+            body = _unchunked(body)
+        return Answer(int(first.split()[1]), headers, body)
+
+    def lines(self) -> str:
+        """Return all that Nginx has written to its log."""
+        return self.log.read_text()
+
+
+@contextmanager
+def edge_here(root: Path, rows: Mapping[str, Any]) -> Iterator[EdgeHere]:
+    """Run the edge of these schools below a folder."""
+    bench = _serve(ThreadingHTTPServer(("127.0.0.1", 0), _Echo))
+    names = _Names()
+    outer, inner = _free_port(), _free_port()
+    replaced = {
+        "listen 8080": f"listen 127.0.0.1:{outer}",
+        "listen 8090": f"listen 127.0.0.1:{inner}",
+        "web:8000": f"web:{bench.server_port}",
+        "realtime:9000": f"realtime:{bench.server_port}",
+        "127.0.0.11": f"127.0.0.1:{names.port}",
+        "/var/cache/nginx": f"{root}/cache",
+        "/tmp/nginx.pid": f"{root}/nginx.pid",
+    }
+    (root / "cache").mkdir()
+    platform = Platform(root=str(root), bench_image="bench:test")
+    tree = write_tree(platform, Schools(rows), replaced)
+    log = root / "log"
+    user = ["-g", "daemon off; user root;"] if os.geteuid() == 0 else ["-g", "daemon off;"]
+    with log.open("w") as output:
+        nginx = subprocess.Popen(
+            ["nginx", "-p", f"{tree}/", "-c", tree / "nginx.conf", *user], stdout=output, stderr=output
+        )
+        try:
+            _wait_for(outer, nginx, log)
+            yield EdgeHere(root, outer, inner, log, bench)
+        finally:
+            nginx.terminate()
+            nginx.wait(10)
+            bench.shutdown()
+            bench.server_close()
+            names.close()
+
+
+def write_tree(platform: Platform, schools: Schools, replaced: Mapping[str, str]) -> Path:
+    """Write the edge's files as the roles and commands do, but for some replaced words; return their folder."""
+    server = context.server_context(platform, templates=TEMPLATES, image="bench:test", memory_mb=4000, cores=2)
+    plain = context.platform_context(platform)
+    files = [(file, {"platform": server}) for file in server["files"] if file["apply"] == "edge"]
+    for school in schools.values():
+        derived = context.school_context(school, plain, templates=TEMPLATES)
+        files += [(file, {"platform": plain, "school": derived}) for file in derived["files"]]
+    for file, seen in files:
+        text = render(TEMPLATES, file["template"], seen)
+        for old, new in replaced.items():
+            text = text.replace(old, new)
+        path = Path(file["path"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return Path(platform.root) / "edge" / "conf"
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """In place of the bench: says what it saw; /private/... is granted as Frappe grants it."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(
+            {"path": self.path, "headers": [[name.lower(), value] for name, value in self.headers.items()]}
+        )
+        self.send_response(200)
+        if self.path.startswith("/private/"):
+            self.send_header("X-Accel-Redirect", "/protected" + self.path)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class _Names:
+    """A resolver by which every name is this machine."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._answer, daemon=True).start()
+
+    def _answer(self) -> None:
+        while True:
+            try:
+                query, sender = self._socket.recvfrom(512)
+            except OSError:
+                return
+            question = query[12 : query.index(b"\0", 12) + 5]
+            record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04" + socket.inet_aton("127.0.0.1")
+            head = query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00"
+            self._socket.sendto(head + question + record, sender)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _serve(server: ThreadingHTTPServer) -> ThreadingHTTPServer:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, nginx: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(100):
+        if nginx.poll() is not None:
+            raise AssertionError(f"nginx refuses the tree:\n{log.read_text()}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nginx does not listen:\n{log.read_text()}")
+
+
+def _unchunked(body: bytes) -> bytes:
+    whole = b""
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        whole, body = whole + body[: int(size, 16)], body[int(size, 16) + 2 :]
+    return whole

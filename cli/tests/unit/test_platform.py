@@ -1,0 +1,102 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schoolctl.errors import DeclarationError
+from schoolctl.schools import platform
+from schoolctl.schools.platform import Platform, Sizing
+from tests.support.project import CHECKOUT
+
+APPS = [{"name": "frappe", "url": "https://example.org/frappe", "branch": "version-15"}]
+
+
+def fault(**values: Any) -> str:
+    with pytest.raises(DeclarationError) as raised:
+        Platform.from_mapping({"apps": APPS, **values})
+    return raised.value.because
+
+
+def test_the_example_is_a_platform_and_says_what_the_defaults_say() -> None:
+    example = platform.load(CHECKOUT / "inventories/example/group_vars/all/platform.yml")
+    assert example.root == Platform().root
+    assert example.images == Platform().images
+    assert example.edge == Platform().edge
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"rooot": "/srv/schools"}, "platform.rooot: unknown key, did you mean `root`?"),
+        ({"images": {"mariabd": "x"}}, "platform.images.mariabd: unknown key, did you mean `mariadb`?"),
+        ({"images": None}, "platform.images: must be a mapping"),
+        ({"edge": {"http_port": "80"}}, "platform.edge.http_port: '80' is not a port number"),
+        ({"edge": {"http_port": True}}, "is not a port number"),
+        ({"edge": {"http_port": 70000}}, "is not a port number"),
+        ({"apps": "frappe"}, "platform.apps: must be a list"),
+        ({"apps": [{"name": "frappe"}]}, "platform.apps[0]: lacks url, branch"),
+        ({"apps": []}, "names no app"),
+        ({"deploy_keys": [1]}, "platform.deploy_keys[0]: must be text"),
+        ({"release": 15.0}, "platform.release: must be text, but YAML reads it as float"),
+        ({"timezone": "{{ x }}"}, "platform.timezone: must be plain data"),
+        ({"docker_packages": "snap"}, "must be `official` or `distribution`"),
+        ({"accept_vulnerable_versions": {"frappe": 15.55}}, "accept_vulnerable_versions.frappe: must be text"),
+        ({"accept_vulnerable_versions": ["frappe"]}, "must be a mapping of app to the exact version"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_place(values: dict[str, Any], reason: str) -> None:
+    assert reason in fault(**values)
+
+
+@pytest.mark.parametrize(
+    "root",
+    ["", "/", "/srv", "srv/schools", "/srv/schools/", "/srv/../etc", "/srv/a b", "/srv/a;b", "/srv//a", "/srv/$x"],
+)
+def test_the_root_must_be_a_folder_of_its_own_that_nothing_has_to_quote(root: str) -> None:
+    assert "platform.root: must be a folder of its own" in fault(root=root)
+
+
+servers = st.tuples(st.integers(1024, 262_144), st.integers(1, 128))
+
+
+@given(servers)
+def test_no_single_service_may_take_more_than_the_server_has(server: tuple[int, int]) -> None:
+    memory, cores = server
+    sizes = Sizing.of(memory, cores)
+    for name in ("db", "cache", "queue", "web", "worker", "realtime", "scheduler", "edge", "tools"):
+        assert 0 < getattr(sizes, f"{name}_mb") <= memory, name
+    assert sizes.buffer_pool_mb < sizes.db_mb
+    assert sizes.cache_maxmemory_mb < sizes.cache_mb
+    assert sizes.web_workers * 220 <= sizes.web_mb
+    assert sizes.max_connections > sizes.web_workers * sizes.web_threads
+
+
+@given(servers, st.integers(0, 65_536), st.integers(0, 64))
+def test_a_bigger_server_gives_no_service_less(server: tuple[int, int], memory: int, cores: int) -> None:
+    small, big = Sizing.of(*server), Sizing.of(server[0] + memory, server[1] + cores)
+    for name in Sizing.__dataclass_fields__:
+        assert getattr(big, name) >= getattr(small, name), name
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"deploy_user": "root"}, "platform.deploy_user"),
+        ({"deploy_user": "ALL"}, "platform.deploy_user"),
+        ({"bootstrap_user": "a b"}, "platform.bootstrap_user"),
+        ({"timezone": "../../etc/shadow"}, "platform.timezone"),
+        ({"timezone": 'UTC"x: #'}, "platform.timezone"),
+        ({"release": "develop"}, "platform.release"),
+        ({"apps": [{"name": "../../x", "url": "https://a.example/x", "branch": "b"}]}, "platform.apps[0].name"),
+        ({"apps": [{"name": "x", "url": "https://a.example/x", "branch": "-x"}]}, "platform.apps[0].branch"),
+        ({"apps": [{"name": "x", "url": "https://token@a.example/x", "branch": "b"}]}, "platform.apps[0].url"),
+        ({"apps": [{"name": "x", "url": "--upload-pack=x", "branch": "b"}]}, "platform.apps[0].url"),
+    ],
+)
+def test_what_other_programs_would_have_to_quote_is_refused_with_its_place(change: dict[str, Any], place: str) -> None:
+    apps = [{"name": "frappe", "url": "https://a.example/frappe", "branch": "version-15"}]
+    Platform.from_mapping({"apps": apps})
+    with pytest.raises(DeclarationError) as refused:
+        Platform.from_mapping({"apps": apps, **change})
+    assert f"platform.yml: {place}: " in refused.value.because

@@ -1,0 +1,212 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from schoolctl.errors import DeclarationError
+from schoolctl.schools import checks, store
+from schoolctl.schools.model import School
+
+TEXT = """\
+---
+# What the principal said: never rename these.
+schools:
+  tech-school: # the first
+    title: "Tech School"   # in quotes on purpose
+    domain: tech-school.com
+    aliases: [www.tech-school.com]  # old name
+
+  cuisine-school:
+    title: Cuisine School
+    domain: cuisine-school.com
+# the end
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "schools.yml"
+    path.write_text(TEXT)
+    path.chmod(0o640)
+    return path
+
+
+def fault(path: Path, text: str) -> str:
+    path.write_text(text)
+    with pytest.raises(DeclarationError) as raised:
+        store.load(path)
+    return raised.value.because
+
+
+def row(body: str) -> str:
+    return f"schools:\n  tech-school:\n    title: Tech\n    domain: tech.example\n{body}"
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def test_the_schools_are_read_in_the_order_of_the_file(file: Path) -> None:
+    schools = store.load(file)
+    assert list(schools) == ["tech-school", "cuisine-school"]
+    assert schools["tech-school"].hosts == ("tech-school.com", "www.tech-school.com")
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "schools:\n", "schools: {}\n"])
+def test_a_file_without_schools_is_no_fault(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert len(store.load(file)) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("schools: [a]\n", "schools: must be a mapping"),
+        ("- a\n", "must be a mapping"),
+        ("schools: {\n", "not valid YAML"),
+        ("schools: !!python/object/apply:os.system [id]\n", "not valid YAML"),
+        ("schools: {}\nother: 1\n", "other: unknown key, only `schools`"),
+        (row("    domian: x\n"), "schools.tech-school.domian: unknown key, did you mean `domain`?"),
+        (row("    1: x\n"), "schools.tech-school.1: a key must be text"),
+        (row("    title: Twice\n"), "the key `title` stands twice"),
+        (row("") + "  tech-school:\n    title: B\n    domain: b.example\n", "the key `tech-school` stands twice"),
+        ("schools:\n  no:\n    title: A\n    domain: a.example\n", "schools.False"),
+        ("schools:\n  1.0:\n    title: A\n    domain: a.example\n", "schools.1.0"),
+        ("schools:\n  tech-school:\n", "must be a mapping with at least title and domain"),
+        ("schools:\n  tech-school:\n    title: A\n", "tech-school.domain: is missing"),
+        ("schools:\n  tech-school:\n    domain: a.example\n", "tech-school.title: is missing"),
+        ("schools:\n  tech-school:\n    title: no\n    domain: a.example\n", "YAML reads it as bool"),
+        ("schools:\n  tech-school:\n    title: 1.0\n    domain: a.example\n", "YAML reads it as float"),
+        ("schools:\n  tech-school:\n    title: 2026-01-31\n    domain: a.example\n", "YAML reads it as date"),
+        (row("    aliases: www.tech.example\n"), "tech-school.aliases: must be a list"),
+        (row("    aliases: [www.tech.example, no]\n"), "tech-school.aliases[1]"),
+        (row("    aliases: [tech.example]\n"), "`tech.example` is already its own"),
+        (row("    admin_email: nobody\n"), "tech-school.admin_email"),
+        (row("    title2: '{{ lookup(\"pipe\", \"id\") }}'\n"), "title2: unknown key"),
+        (row("") + "  b2:\n    title: B\n    domain: b.example\n    aliases: [tech.example]\n", "is already school"),
+    ],
+)  # fmt: skip
+def test_a_wrong_row_is_refused_with_its_place(file: Path, text: str, reason: str) -> None:
+    assert reason in fault(file, text)
+
+
+def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="does not exist"):
+        store.load(tmp_path / "schools.yml")
+    (tmp_path / "schools.yml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DeclarationError, match=r"schools\.yml"):
+        store.load(tmp_path / "schools.yml")
+
+
+def test_an_unknown_slug_lists_the_known_ones(file: Path) -> None:
+    with pytest.raises(DeclarationError, match="tech-school, cuisine-school"):
+        store.load(file).named("tech")
+
+
+# --- writing -----------------------------------------------------------------------------------------------------
+
+
+def test_a_new_row_changes_no_other_byte(file: Path) -> None:
+    store.add_school(file, School("music", "Music School", "music.example", ("www.music.example",), "a@music.example"))
+    new = [
+        "  music:",
+        "    title: Music School",
+        "    domain: music.example",
+        "    aliases:",
+        "      - www.music.example",
+        "    admin_email: a@music.example",
+    ]
+    lines = file.read_text().splitlines()
+    assert [line for line in lines if line not in new] == TEXT.splitlines()
+    assert [line for line in lines if line in new] == new
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_an_alias_comes_and_goes_without_a_trace(file: Path) -> None:
+    store.add_alias(file, "tech-school", "learn.example")
+    assert "aliases: [www.tech-school.com, learn.example]" in file.read_text()
+    assert "# old name" in file.read_text()
+    store.remove_alias(file, "tech-school", "learn.example")
+    # A comment may stand further to the right afterwards.
+    assert file.read_text().split() == TEXT.split()
+
+
+def test_the_first_alias_comes_and_goes_too(file: Path) -> None:
+    store.add_alias(file, "cuisine-school", "learn.example")
+    assert store.load(file)["cuisine-school"].aliases == ("learn.example",)
+    store.remove_alias(file, "cuisine-school", "learn.example")
+    assert store.load(file)["cuisine-school"].aliases == ()
+
+
+def test_removing_an_alias_that_is_not_there_changes_nothing(file: Path) -> None:
+    store.remove_alias(file, "tech-school", "absent.example")
+    assert file.read_text() == TEXT
+
+
+@pytest.mark.parametrize("domain", ["cuisine-school.com", "not a host", "{{ x }}"])
+def test_a_change_that_would_break_the_file_leaves_it_as_it_was(file: Path, domain: str) -> None:
+    with pytest.raises(DeclarationError):
+        store.add_alias(file, "tech-school", domain)
+    assert file.read_text() == TEXT
+    assert [entry.name for entry in file.parent.iterdir()] == [file.name]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(title=st.text(max_size=60))
+@example(title="No")
+@example(title="12:30")
+@example(title="1.0")
+@example(title="2026-01-31")
+@example(title="null")
+@example(title="- a")
+@example(title="a: b # c")
+@example(title="'quoted\"")
+@example(title="&anchor *alias !tag")
+def test_whatever_passes_as_a_title_is_read_back_as_it_was_written(file: Path, title: str) -> None:
+    try:
+        title = checks.title(title)
+    except checks.InvalidValueError:
+        return
+    file.write_text(TEXT)
+    store.add_school(file, School("music", title, "music.example"))
+    assert store.load(file)["music"].title == title
+    assert yaml.safe_load(file.read_text())["schools"]["music"]["title"] == title
+
+
+@pytest.mark.parametrize("slug", ["no", "on", "yes", "off", "null", "true"])
+def test_a_slug_that_yaml_would_take_for_something_else_is_written_in_quotes(file: Path, slug: str) -> None:
+    store.add_school(file, School(slug, "School", "music.example"))
+    assert store.load(file)[slug].domain == "music.example"
+
+
+def test_a_kill_during_the_write_leaves_the_old_file_and_a_later_write_succeeds(file: Path) -> None:
+    script = (
+        "import os, signal; from pathlib import Path; from schoolctl.schools import store\n"
+        "class Fatal(type(Path())):\n"
+        "    def stat(self, **_): os.kill(os.getpid(), signal.SIGKILL)\n"  # asked for last, just before the rename
+        f"store.add_alias(Fatal({str(file)!r}), 'tech-school', 'learn.example')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert file.read_text() == TEXT
+    store.add_alias(file, "tech-school", "learn.example")
+    assert "learn.example" in file.read_text()
+
+
+def test_two_writers_at_once_lose_no_row(file: Path) -> None:
+    def write(number: int) -> None:
+        store.add_school(file, School(f"school-{number}", "S", f"s{number}.example"))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.load(file)) == 8
+    assert os.listdir(file.parent) == [file.name]  # noqa: PTH208 - hidden ones too
