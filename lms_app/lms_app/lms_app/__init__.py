@@ -1,0 +1,1 @@
+"""The module `LMS App`."""

@@ -1,0 +1,1 @@
+"""The rules; only here is data read and written."""

@@ -1,0 +1,1 @@
+"""Pages, by their address."""

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+TEMPLATES = Path(__file__).parents[1] / "lms_app" / "templates" / "learn"
+CATALOGUE = Path(__file__).parents[1] / "lms_app" / "www" / "learn" / "index.html"
+
+
+def test_the_base_template_and_its_stylesheet_stay_within_15_kb():
+    assert sum(path.stat().st_size for path in TEMPLATES.iterdir()) <= 15_000
+
+
+def test_no_page_asks_another_host_for_anything():
+    for path in (*TEMPLATES.iterdir(), CATALOGUE):
+        text = path.read_text()
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "@import" not in text
+
+
+def test_the_layout_follows_the_direction_of_the_language():
+    sheet = (TEMPLATES / "learn.css").read_text()
+    for physical in ("margin-left", "margin-right", "padding-left", "padding-right", "text-align: left", "float:"):
+        assert physical not in sheet
