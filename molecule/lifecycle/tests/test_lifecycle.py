@@ -1,0 +1,242 @@
+"""The journey of two schools, as an operator lives it: each test goes on where the last one ended."""
+
+import json
+import re
+import subprocess
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import paramiko
+import pytest
+from journey import ROOT, Journey
+
+from schoolctl.context import Context
+from schoolctl.errors import UnreachableError
+from schoolctl.remote.source import agent_source
+from schoolctl.transport.ssh import SshTransport
+
+TECH, CUISINE = "tech-school", "cuisine-school"
+TECH_HOST, CUISINE_HOST = "tech-school.com", "cuisine-school.com"
+NEW_NAME = "tech-school.example"
+
+
+def school(lab: Journey, slug: str) -> dict[str, object]:
+    return next(row for row in lab.json("schools") if row["slug"] == slug)
+
+
+def test_two_declared_schools_open_and_say_their_address_and_password_once(lab: Journey) -> None:
+    for slug, host in ((TECH, TECH_HOST), (CUISINE, CUISINE_HOST)):
+        opened = lab.json("new-school", slug)
+        assert opened["changed"]
+        assert len(opened["password"]) >= 24
+        assert opened["url"] == f"http://{host}:{lab.port}"
+        page = lab.visit(host)
+        assert page is not None
+        assert page.status == 200
+
+
+def test_opening_an_open_school_again_changes_nothing(lab: Journey) -> None:
+    again = lab.json("new-school", TECH)
+    assert again == {
+        "slug": TECH,
+        "url": f"http://{TECH_HOST}:{lab.port}",
+        "changed": False,
+        "administrator": "Administrator",
+    }
+
+
+def test_each_school_has_its_own_database_and_user(lab: Journey) -> None:
+    databases = {row["slug"]: row["database"] for row in lab.json("schools")}
+    assert databases[TECH] != databases[CUISINE]
+    for slug, neighbour in ((TECH, CUISINE), (CUISINE, TECH)):
+        grants = lab.sql("mysql", f"SHOW GRANTS FOR '{databases[slug]}'@'%';")
+        assert any(f"`{databases[slug]}`.*" in grant for grant in grants)
+        assert not any(databases[neighbour] in grant for grant in grants)
+
+
+def test_the_list_of_schools_says_promise_and_fact(lab: Journey) -> None:
+    for row in lab.json("schools"):
+        assert {"slug", "domain", "url", "state", "site", "database", "image"} <= row.keys()
+        assert row["state"] == "open"
+        assert row["site"] == row["slug"]
+        assert row["image"]
+
+
+def test_learn_shows_each_school_under_its_own_name(lab: Journey) -> None:
+    for host, own, other in (
+        (TECH_HOST, "Tech School", "Cuisine School"),
+        (CUISINE_HOST, "Cuisine School", "Tech School"),
+    ):
+        page = lab.visit(host, "/learn")
+        assert page is not None
+        assert page.status == 200
+        assert own in page.body
+        assert other not in page.body
+
+
+def test_an_unknown_host_gets_no_answer(lab: Journey) -> None:
+    assert lab.visit("unknown.example") is None
+    assert lab.visit("127.0.0.1") is None
+
+
+def test_a_visitor_cannot_choose_the_site_by_header(lab: Journey) -> None:
+    for name in ("X-Frappe-Site-Name", "x-frappe-site-name", "X_Frappe_Site_Name"):
+        page = lab.visit(TECH_HOST, "/learn", {name: CUISINE})
+        assert page is not None
+        assert "Tech School" in page.body
+        assert "Cuisine School" not in page.body
+
+
+def test_the_first_alias_leads_to_the_canonical_address(lab: Journey) -> None:
+    page = lab.visit("www.tech-school.com", "/learn?page=2")
+    assert page is not None
+    assert (page.status, page.headers["location"]) == (308, f"http://{TECH_HOST}:{lab.port}/learn?page=2")
+
+
+def test_a_new_domain_answers_at_once_and_no_request_fails_meanwhile(lab: Journey) -> None:
+    assert lab.visit(NEW_NAME) is None
+    with lab.hammered(TECH_HOST, CUISINE_HOST) as hammer:
+        lab.schoolctl("add-domain", TECH, NEW_NAME)
+        page = lab.visit(NEW_NAME)
+    assert page is not None
+    assert page.status == 308
+    assert hammer.requests > 10
+    assert hammer.failures == []
+
+
+def test_a_domain_of_another_school_is_refused_and_changes_nothing(lab: Journey) -> None:
+    before = lab.project.schools_file.read_text()
+    refused = lab.schoolctl("add-domain", CUISINE, NEW_NAME, code=3)
+    assert TECH in refused.stderr
+    assert lab.project.schools_file.read_text() == before
+
+
+def test_a_row_deleted_after_a_backup_is_back_after_the_restore_and_the_neighbour_is_untouched(lab: Journey) -> None:
+    database = str(school(lab, TECH)["database"])
+    neighbour = str(school(lab, CUISINE)["database"])
+    lab.sql(
+        database,
+        "INSERT INTO `tabDefaultValue` (name, defkey, defvalue, parent) VALUES ('kept', 'kept', 'yes', 'kept');",
+    )
+    lab.on_server(
+        "docker",
+        "exec",
+        "-i",
+        "schools-tools",
+        "tee",
+        f"sites/{TECH}/public/files/kept.txt",
+        stdin="a file of the school\n",
+    )
+    set_made = lab.json("backup", TECH)
+    assert set_made["tables"] > 0
+    assert set_made["files"] >= 1
+    lab.sql(database, "DELETE FROM `tabDefaultValue` WHERE name = 'kept';")
+    lab.on_server("rm", f"/srv/schools/sites/{TECH}/public/files/kept.txt")
+    untouched = lab.sql(neighbour, "CHECKSUM TABLE `tabUser`, `tabDefaultValue`;")
+
+    lab.schoolctl("restore", TECH, "--yes")
+
+    restored = str(school(lab, TECH)["database"])
+    assert restored != database, "it was restored beside, then swapped"
+    assert lab.sql(restored, "SELECT defvalue FROM `tabDefaultValue` WHERE name = 'kept';") == ["yes"]
+    page = lab.visit(TECH_HOST, "/files/kept.txt")
+    assert page is not None
+    assert (page.status, page.body) == (200, "a file of the school\n")
+    assert lab.sql(neighbour, "CHECKSUM TABLE `tabUser`, `tabDefaultValue`;") == untouched
+    assert lab.visit(TECH_HOST) is not None
+
+
+def test_what_a_restore_replaced_is_kept_until_the_next_good_backup(lab: Journey) -> None:
+    databases = set(lab.sql("mysql", "SHOW DATABASES LIKE 'sch%';"))
+    claimed = {str(row["database"]) for row in lab.json("schools")}
+    assert len(databases - claimed) == 1
+    lab.schoolctl("backup", TECH)
+    assert set(lab.sql("mysql", "SHOW DATABASES LIKE 'sch%';")) == claimed
+
+
+def test_a_restore_that_nobody_confirmed_is_refused(lab: Journey) -> None:
+    refused = lab.schoolctl("restore", TECH, code=5)
+    assert "--yes" in refused.stderr
+
+
+def test_bench_runs_straight_through_and_keeps_its_exit_code(lab: Journey) -> None:
+    assert "lms_app" in lab.schoolctl("bench", TECH, "--", "execute", "frappe.get_installed_apps").stdout
+    lab.schoolctl("bench", TECH, "--", "no-such-command", code=2)
+
+
+def test_a_second_operator_is_told_who_holds_the_lock(lab: Journey) -> None:
+    with closing(Context(env=lab.name, start=ROOT)) as first, first.locked("a long task", "take long"):
+        refused = lab.schoolctl("backup", CUISINE, code=5)
+    assert re.search(r"\w+@\S+ has held the lock since 20\S+, doing: a long task", refused.stderr)
+    lab.schoolctl("backup", CUISINE)
+
+
+def test_the_audit_log_names_who_did_what_and_holds_no_password(lab: Journey) -> None:
+    lines = [json.loads(line) for line in lab.on_server("cat", "/srv/schools/audit.log").splitlines()]
+    assert {"new-school tech-school", f"add-domain {TECH} {NEW_NAME}", f"restore {TECH}"} <= {
+        line["what"] for line in lines
+    }
+    assert all(line["who"] and line["result"] for line in lines)
+    configs = lab.on_server("sh", "-c", "cat /srv/schools/sites/*/site_config.json /srv/schools/secrets/*")
+    secrets = re.findall(r'"(?:db_password|encryption_key)": "([^"]+)"', configs) + configs.splitlines()[-1:]
+    assert len(secrets) >= 5
+    log = lab.on_server("cat", "/srv/schools/audit.log")
+    assert [secret for secret in secrets if secret in log] == []
+
+
+def test_a_server_whose_key_nobody_vouched_for_is_not_talked_to(lab: Journey, tmp_path: Path) -> None:
+    empty = tmp_path / "known_hosts"
+    empty.touch()
+    with pytest.raises(UnreachableError, match="Will not talk to") as refused:
+        SshTransport(replace(lab.project.host, known_hosts=empty), agent_source()).call("hello")
+    assert "not known" in refused.value.because
+    assert "ssh-keyscan" in refused.value.hint
+
+
+def test_a_server_that_shows_another_key_than_the_known_one_is_not_talked_to(lab: Journey, tmp_path: Path) -> None:
+    host = lab.project.host
+    other = paramiko.RSAKey.generate(2048)
+    known = tmp_path / "known_hosts"
+    entries = paramiko.HostKeys()
+    entries.add(f"[{host.address}]:{host.port}", other.get_name(), other)
+    entries.save(str(known))
+    with pytest.raises(UnreachableError, match="Will not talk to"):
+        SshTransport(replace(host, known_hosts=known), agent_source()).call("hello")
+
+
+def test_a_key_that_the_server_does_not_know_is_refused_with_a_way_out(lab: Journey, tmp_path: Path) -> None:
+    stranger = tmp_path / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(stranger)], check=True)
+    with pytest.raises(UnreachableError, match="Could not log in") as refused:
+        SshTransport(replace(lab.project.host, key_file=stranger), agent_source()).call("hello")
+    assert "hosts.yml" in refused.value.hint
+
+
+def test_a_socket_hears_the_events_of_its_own_school_only(lab: Journey) -> None:
+    if not lab.is_real:
+        pytest.skip("the stand-in bench has no socket.io server")
+    from socket_listener import listens
+
+    with listens(lab, TECH_HOST, TECH) as tech, listens(lab, CUISINE_HOST, CUISINE) as cuisine:
+        lab.schoolctl(
+            "bench",
+            TECH,
+            "--",
+            "execute",
+            "frappe.publish_realtime",
+            "--kwargs",
+            repr({"event": "bell", "message": {"n": 1}, "room": "all"}),
+        )
+        assert tech.wait_for("bell", 15)
+        assert not cuisine.wait_for("bell", 2)
+
+
+def test_a_socket_from_a_foreign_origin_is_refused(lab: Journey) -> None:
+    page = lab.visit(TECH_HOST, "/socket.io/?EIO=4&transport=polling", {"Origin": "http://evil.example"})
+    assert page is not None
+    assert page.status == 403
+
+
+def test_after_all_this_ansible_would_change_nothing(lab: Journey) -> None:
+    assert lab.changes_left_for_ansible() == []

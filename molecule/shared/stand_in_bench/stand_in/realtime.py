@@ -1,0 +1,33 @@
+"""In place of Node with Frappe's realtime server: answers that it is there, and nothing else."""
+
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from stand_in import LABEL
+
+PORT = 9000
+
+
+class Visitor(BaseHTTPRequestHandler):
+    """One request; every answer is the label."""
+
+    def do_GET(self) -> None:
+        """Say that the process is alive."""
+        content = f"{LABEL}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def main() -> None:
+    """Listen where the realtime server would."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    print(f"{LABEL}; listening on {PORT}", file=sys.stderr)
+    ThreadingHTTPServer(("0.0.0.0", PORT), Visitor).serve_forever()  # noqa: S104 - inside a container
+
+
+if __name__ == "__main__":
+    main()

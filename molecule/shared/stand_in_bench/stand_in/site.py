@@ -1,0 +1,170 @@
+"""One site: its folder, its configuration, and the few tables that a rehearsal needs."""
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.cursors import Cursor
+
+BENCH = Path("/home/frappe/frappe-bench")
+SITES = BENCH / "sites"
+FOLDERS = ("public/files", "private/files", "private/backups", "locks", "logs")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,80}")
+_ROUNDS = 100_000
+_ROW = (
+    "name VARCHAR(140) NOT NULL PRIMARY KEY, creation DATETIME(6), modified DATETIME(6), modified_by VARCHAR(140), "
+    "owner VARCHAR(140), docstatus TINYINT NOT NULL DEFAULT 0, idx INT NOT NULL DEFAULT 0"
+)
+_CHILD = f"{_ROW}, parent VARCHAR(140), parentfield VARCHAR(140), parenttype VARCHAR(140)"
+# The tables that a bench's users ask for by name, with the columns that they ask for.
+TABLES = {
+    "tabDefaultValue": f"{_CHILD}, defkey VARCHAR(140), defvalue TEXT",
+    "tabUser": f"{_ROW}, enabled TINYINT NOT NULL DEFAULT 1, email VARCHAR(140), first_name VARCHAR(140)",
+    "tabSingles": "doctype VARCHAR(255), field VARCHAR(255), value LONGTEXT, KEY singles (doctype, field)",
+    "__Auth": (
+        "doctype VARCHAR(140), name VARCHAR(255), fieldname VARCHAR(140), `password` TEXT NOT NULL, "
+        "encrypted TINYINT NOT NULL DEFAULT 0, PRIMARY KEY (doctype, name, fieldname)"
+    ),
+    "tabInstalled Application": f"{_CHILD}, app_name VARCHAR(140), app_version VARCHAR(140)",
+}
+
+
+class UnknownSiteError(Exception):
+    """There is no such site in this bench."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site by the name of its folder."""
+
+    name: str
+
+    @classmethod
+    def named(cls, name: str) -> "Site":
+        """Return a site of this bench; raises UnknownSiteError when there is none, or none can have that name."""
+        site = cls(name)
+        if not _NAME.fullmatch(name) or not site.config_file.is_file():
+            raise UnknownSiteError(f"{name} does not exist")
+        return site
+
+    @property
+    def folder(self) -> Path:
+        """The site's folder."""
+        return SITES / self.name
+
+    @property
+    def config_file(self) -> Path:
+        """The site's own configuration."""
+        return self.folder / "site_config.json"
+
+    def config(self) -> dict[str, Any]:
+        """Return the bench's configuration with the site's own laid over it."""
+        shared = SITES / "common_site_config.json"
+        settings: dict[str, Any] = json.loads(shared.read_text(encoding="utf-8")) if shared.is_file() else {}
+        settings.update(json.loads(self.config_file.read_text(encoding="utf-8")))
+        return settings
+
+    def make_folders(self) -> None:
+        """Make the folders that a site has, whatever of them exists."""
+        for folder in FOLDERS:
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def database(self) -> Iterator[Cursor]:
+        """Open the site's database as the site's own user; what is done in it counts when nothing fails."""
+        config = self.config()
+        connection = pymysql.connect(
+            host=config.get("db_host", "db"),
+            port=int(config.get("db_port", 3306)),
+            user=config.get("db_user", config["db_name"]),
+            password=config["db_password"],
+            database=config["db_name"],
+            charset="utf8mb4",
+            connect_timeout=5,
+        )
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.commit()
+        finally:
+            connection.close()
+
+
+def make_table(cursor: Cursor, table: str) -> None:
+    """Make one table, empty, in place of any of that name."""
+    cursor.execute(f"DROP TABLE IF EXISTS `{table}`")
+    cursor.execute(f"CREATE TABLE `{table}` ({TABLES[table]}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 ROW_FORMAT=DYNAMIC")
+
+
+def installed_apps(cursor: Cursor) -> list[str]:
+    """Return the apps that a site has, in the order in which they came."""
+    cursor.execute("SELECT defvalue FROM `tabDefaultValue` WHERE parent = '__global' AND defkey = 'installed_apps'")
+    row = cursor.fetchone()
+    return list(json.loads(row[0])) if row else []
+
+
+def add_app(cursor: Cursor, app: str, version: str) -> None:
+    """Note that a site has one more app."""
+    apps = [*installed_apps(cursor), app]
+    cursor.execute(
+        "REPLACE INTO `tabDefaultValue` (name, creation, modified, parent, parenttype, defkey, defvalue) "
+        "VALUES ('installed_apps', NOW(), NOW(), '__global', '__default', 'installed_apps', %s)",
+        (json.dumps(apps),),
+    )
+    cursor.execute(
+        "REPLACE INTO `tabInstalled Application` (name, creation, modified, idx, parent, app_name, app_version) "
+        "VALUES (%s, NOW(), NOW(), %s, 'Installed Applications', %s, %s)",
+        (app, len(apps), app, version),
+    )
+
+
+def single(cursor: Cursor, doctype: str, field: str) -> str | None:
+    """Return one setting of a site."""
+    cursor.execute("SELECT value FROM `tabSingles` WHERE doctype = %s AND field = %s", (doctype, field))
+    row = cursor.fetchone()
+    return str(row[0]) if row else None
+
+
+def set_single(cursor: Cursor, doctype: str, field: str, value: str) -> None:
+    """Change one setting of a site."""
+    cursor.execute("DELETE FROM `tabSingles` WHERE doctype = %s AND field = %s", (doctype, field))
+    cursor.execute("INSERT INTO `tabSingles` VALUES (%s, %s, %s)", (doctype, field, value))
+
+
+def set_password(cursor: Cursor, user: str, password: str) -> None:
+    """Store a user's password, salted and hashed."""
+    salt = secrets.token_hex(16)
+    cursor.execute(
+        "REPLACE INTO `__Auth` VALUES ('User', %s, 'password', %s, 0)", (user, f"{salt}${_hash(salt, password)}")
+    )
+
+
+def password_fits(cursor: Cursor, user: str, password: str) -> bool:
+    """Say whether this is the user's password."""
+    cursor.execute("SELECT `password` FROM `__Auth` WHERE doctype = 'User' AND name = %s", (user,))
+    row = cursor.fetchone()
+    salt, _, digest = row[0].partition("$") if row else ("", "", "")
+    return hmac.compare_digest(_hash(salt, password), digest)
+
+
+def _hash(salt: str, password: str) -> str:
+    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), _ROUNDS).hex()
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that only the bench may read, by one rename."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        os.fsync(file.fileno())
+    beside.replace(path)

@@ -1,0 +1,123 @@
+"""What bench_stack promises: every service runs, and none can do more than it must."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+SERVICES = ["cache", "db", "edge", "queue", "realtime", "scheduler", "tools", "web", "worker-long", "worker-short"]
+
+
+def test_every_service_runs_and_is_healthy(lab, containers):
+    assert sorted(containers) == SERVICES
+    for name in SERVICES:
+        status = ("docker", "inspect", "--format={{.State.Health.Status}}", f"schools-{name}")
+        for _ in range(30):
+            if lab.on_server(*status).strip() != "starting":
+                break
+            time.sleep(1)
+        assert lab.on_server(*status).strip() == "healthy", name
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_held_to_its_limits(containers, name: str):
+    host, config = containers[name]["HostConfig"], containers[name]["Config"]
+
+    assert host["Memory"] > 0
+    assert host["CapDrop"] == ["ALL"]
+    assert host["ReadonlyRootfs"]
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}
+    assert config["User"].partition(":")[0] not in ("", "0", "root")
+
+
+def test_only_the_edge_is_published(containers):
+    published = {name for name, container in containers.items() if container["HostConfig"]["PortBindings"]}
+
+    assert published == {"edge"}
+
+
+def test_the_edge_cannot_reach_the_data(lab):
+    for service, port in (("db", 3306), ("cache", 6379), ("queue", 6379)):
+        assert not _connects(lab, "schools-edge", service, port)
+        assert _connects(lab, "schools-web", service, port)
+
+
+def test_the_data_cannot_reach_the_world(containers):
+    for name in ("db", "cache", "queue"):
+        assert list(containers[name]["NetworkSettings"]["Networks"]) == ["schools_data"]
+
+
+def test_no_password_opens_the_whole_database(lab):
+    powerful = "plugin <> 'unix_socket' AND (super_priv = 'Y' OR password = '')"
+    accounts = lab.sql("mysql", f"SELECT CONCAT(user, '@', host) FROM user WHERE {powerful};")  # noqa: S608 - a constant
+
+    assert [account for account in accounts if account != "mariadb.sys@localhost"] == []
+    assert not _succeeds(lab, "schools-tools", "mariadb", "--host=db", "--user=root", "--execute=SELECT 1")
+
+
+def test_redis_asks_for_the_password_and_shows_it_to_nobody(lab, containers):
+    password = lab.on_server("cat", "/srv/schools/secrets/redis_password").strip()
+
+    assert len(password) == 48
+    for name in ("schools-cache", "schools-queue"):
+        assert "NOAUTH" in lab.on_server("docker", "exec", name, "redis-cli", "ping")
+    assert password not in json.dumps(containers)
+    assert password not in lab.on_server("ps", "axeww", "-o", "args")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    {
+        "secrets/redis_password": "400 root root",
+        "config/redis": "700 root root",
+        "sites": "750 frappe frappe",
+        "sites/common_site_config.json": "640 root frappe",
+        "sites/tech-school/site_config.json": "600 frappe frappe",
+        "edge/conf/schools/tech-school.conf": "644 root root",
+    }.items(),
+)
+def test_what_is_on_the_disk_is_closed(lab, path: str, expected: str):
+    assert lab.on_server("stat", "--format=%a %U %G", f"/srv/schools/{path}").strip() == expected
+
+
+def test_the_edge_reads_what_schools_publish_and_not_how_they_are_set(lab):
+    sites = "/srv/schools/sites/tech-school"
+
+    assert _succeeds(lab, "schools-edge", "ls", f"{sites}/public/files")
+    assert not _succeeds(lab, "schools-edge", "cat", f"{sites}/site_config.json")
+    assert not _succeeds(lab, "schools-edge", "touch", f"{sites}/public/files/from-the-edge")
+
+
+def test_a_changed_setting_recreates_the_service_that_reads_it_and_leaves_the_others(lab, containers, play):
+    """The server's file is spoilt and its hash with it, as after a change of the template."""
+    lab.on_server("sh", "-c", "echo '# spoilt' >> /srv/schools/config/redis/queue.conf")
+    lab.on_server("sed", "--in-place", "s/^QUEUE_CONFIG=.*/QUEUE_CONFIG=spoilt/", "/srv/schools/compose/.env")
+    lab.on_server(
+        "docker", "compose", "--project-directory", "/srv/schools/compose", "up", "--detach", "--wait", "queue"
+    )
+    play("bench")
+
+    changed = {
+        name
+        for name, container in containers.items()
+        if lab.on_server("docker", "inspect", "--format={{.Id}}", f"schools-{name}").strip() != container["Id"]
+    }
+    # Compose also recreates what depends on it: the bench, which is of no use without its queue.
+    assert "queue" in changed
+    assert not {"db", "cache", "edge"} & changed
+    assert "spoilt" not in lab.on_server("cat", "/srv/schools/config/redis/queue.conf", "/srv/schools/compose/.env")
+
+
+def _succeeds(lab, container: str, *argv: str) -> bool:
+    server = f"schoolctl-lab-{lab.name}"
+    return (
+        subprocess.run(["docker", "exec", server, "docker", "exec", container, *argv], capture_output=True).returncode
+        == 0
+    )
+
+
+def _connects(lab, container: str, host: str, port: int) -> bool:
+    return _succeeds(lab, container, "timeout", "5", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}")
