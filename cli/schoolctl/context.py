@@ -12,7 +12,7 @@ from typing import Any
 
 from schoolctl.bench import database
 from schoolctl.errors import UnreachableError
-from schoolctl.remote.server import CommandFailedError, Server, UnprovisionedError
+from schoolctl.remote.server import CommandFailedError, Server, Survey, UnprovisionedError
 from schoolctl.render import context
 from schoolctl.schools import project
 from schoolctl.schools.model import School
@@ -21,6 +21,7 @@ from schoolctl.schools.project import Project
 from schoolctl.transport.base import Transport
 from schoolctl.transport.session import ServerFaultError
 from schoolctl.ui import Ui
+from schoolctl.workflows.change_school import ChangeSchool
 from schoolctl.workflows.site_files import SiteFiles
 
 
@@ -96,6 +97,18 @@ class Context:
     def site_files(self, school: School) -> SiteFiles:
         """Return the files that a school needs on the server."""
         return SiteFiles(self.server, self._templates, self._platform_facts, self.school_facts(school))
+
+    def change(self, before: School, after: School, survey: Survey) -> ChangeSchool:
+        """Return the change of one school from its row as it is to its row as it shall be."""
+        return ChangeSchool(
+            self.server,
+            self.project.schools_file,
+            before,
+            after,
+            self.school_facts(after),
+            self.site_files(after),
+            survey.sites.get(after.slug),
+        )
 
     @property
     def interactive(self) -> bool:

@@ -36,6 +36,11 @@ def set_password(name: str, password: str) -> Command:
     return _sql(f"ALTER USER '{_checked(name)}'@'%' IDENTIFIED BY '{_checked_password(password)}';\n", password)
 
 
+def limit_connections(name: str, number: int) -> Command:
+    """Let a database user have this many connections at once; 0 sets no limit."""
+    return _sql(f"ALTER USER '{_checked(name)}'@'%' WITH MAX_USER_CONNECTIONS {int(number)};\n")
+
+
 def drop(name: str) -> Command:
     """Remove a database and its user, whatever of them exists."""
     _checked(name)

@@ -1,10 +1,13 @@
 """Bench commands for one site, run in the idle `tools` container so that they eat no visitor's memory."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from schoolctl.transport.base import Command
 
 TOOLS = "schools-tools"
+# What makes a site its school's own; it changes nothing that is so already.
+PERSONALISE = "lms_app.setup.personalise"
 
 
 def bench(*arguments: str, stdin: str = "", secrets: tuple[str, ...] = ()) -> Command:
@@ -29,8 +32,8 @@ def install_app(site: str, app: str) -> Command:
     return bench("--site", site, "install-app", app)
 
 
-def execute(site: str, function: str, arguments: Mapping[str, str]) -> Command:
-    """Call a Python function by its dotted path with text arguments."""
+def execute(site: str, function: str, arguments: Mapping[str, Any]) -> Command:
+    """Call a Python function by its dotted path with plain arguments; prints what it returns as JSON."""
     # bench evaluates --kwargs as Python, so the arguments are written as Python literals.
     return bench("--site", site, "execute", function, "--kwargs", repr(dict(arguments)))
 

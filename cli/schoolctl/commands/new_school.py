@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from schoolctl.commands.options import AsJson, DryRun, Slug, context_of
-from schoolctl.workflows.declare_school import declare_school
+from schoolctl.workflows.declare_school import declare_school, locale_of
 from schoolctl.workflows.open_school import OpenSchool, administrator_password
 from schoolctl.workflows.step import run_steps
 
@@ -24,6 +24,10 @@ def new_school(
         list[str] | None, typer.Option(help="One more host name, sent on to the domain; repeatable.")
     ] = None,
     admin_email: Annotated[str | None, typer.Option(help="The administrator's e-mail address.")] = None,
+    country: Annotated[str | None, typer.Option(help="Where it is, such as France; with it, no set-up wizard.")] = None,
+    language: Annotated[str | None, typer.Option(help="Its language's code, such as fr.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Its time zone, such as Europe/Paris.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Its currency's code, such as EUR.")] = None,
     password_file: Annotated[
         Path | None, typer.Option(help="Read the administrator's password from this file; - is stdin.", allow_dash=True)
     ] = None,
@@ -38,8 +42,9 @@ def new_school(
     """
     context = context_of(typer_context, as_json=as_json)
     password, is_new = administrator_password(password_file)
+    locale = locale_of(country, language, timezone, currency)
     school = declare_school(
-        context.project.schools_file, slug, domain, title, alias or [], admin_email, dry_run=dry_run
+        context.project.schools_file, slug, domain, title, alias or [], admin_email, locale, dry_run=dry_run
     )
     apps = [app.name for app in context.project.platform.apps]
     with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run) as server:

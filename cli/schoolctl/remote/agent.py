@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -351,15 +352,20 @@ class Agent:
 
     # --- facts -------------------------------------------------------------------------------------------------------
 
-    def do_survey(self, database_argv: list[str]) -> dict[str, Any]:
-        """Return what is on the server, in one answer: sites, claims, backups, databases, containers.
+    def do_survey(self, database_argv: list[str], config_keys: list[str]) -> dict[str, Any]:
+        """Return what is on the server, in one answer: sites, claims, backups, databases, files, containers.
 
-        Of a site's configuration only names leave the server, no secrets.
+        Of a site's configuration only the named keys leave the server, no secrets.
         """
         sites = {}
         for config in sorted(pathlib.Path(self.root, "sites").glob("*/site_config.json")):
-            values = self.do_read_json(str(config), ["db_name", "host_name"]) or {}
-            sites[config.parent.name] = {"database": values.get("db_name"), "host_name": values.get("host_name")}
+            sites[config.parent.name] = self.site_fact(str(config), config_keys)
+        archive = pathlib.Path(self.root, "archive")
+        closed = {
+            config.parent.name.removesuffix(".closed"): self.site_fact(str(config), config_keys)
+            for config in sorted(archive.glob("*.closed/site_config.json"))
+        }
+        kept = [self.do_read_json(str(config), ["db_name"]) for config in sorted(archive.glob("*/*/site_config.json"))]
         claims = {}
         for file in sorted(pathlib.Path(self.root, "journal").glob("*.json")):
             claims[file.stem] = self.do_read_json(str(file), ["doing", "database", "set", "since"]) or {}
@@ -367,21 +373,73 @@ class Agent:
             folder.name: sorted(entry.name for entry in folder.iterdir() if entry.suffix != ".partial")
             for folder in sorted(pathlib.Path(self.root, "backups").glob("*"))
         }
-        containers = {}
+        conf = pathlib.Path(self.root, "edge", "conf")
+        files = {
+            str(path): self.do_hash(str(path))
+            for kind in ("hosts", "schools", "pages")
+            for path in conf.glob(f"{kind}/*")
+        }
+        names, users = self.database_facts(database_argv, [*sites.values(), *closed.values()])
+        return {
+            "sites": sites,
+            "closed": closed,
+            "kept": [config["db_name"] for config in kept if config and "db_name" in config],
+            "claims": claims,
+            "backups": backups,
+            "files": files,
+            "edge_is_current": self.edge_is_current(),
+            "containers": self.containers(),
+            "databases": names,
+            "users": users,
+        }
+
+    def edge_is_current(self) -> bool | None:
+        """Say whether Nginx runs on what edge/conf says; None where nobody can tell."""
+        try:
+            said = self.do_run(["/usr/local/sbin/schools-edge-activate", "--check"])
+        except Fault:
+            return None  # not provisioned yet
+        return said["stdout"].strip() == "unchanged" if said["code"] == 0 else None
+
+    def site_fact(self, config: str, keys: list[str]) -> dict[str, Any]:
+        """Return what a site's configuration says, as far as it may be told."""
+        values = self.do_read_json(config, ["db_name", "host_name", *keys]) or {}
+        return {
+            "database": values.get("db_name"),
+            "host_name": values.get("host_name"),
+            "config": {key: values[key] for key in keys if key in values},
+        }
+
+    def containers(self) -> dict[str, dict[str, str]]:
+        """Return image, state and status of each of the platform's containers."""
         listed = self.do_run(["docker", "ps", "--all", "--filter", "name=^schools-", "--format", "{{json .}}"])
         if listed["code"] != 0:
             raise Fault("docker", listed["stderr"].strip())
-        for line in listed["stdout"].splitlines():
-            row = json.loads(line)
-            containers[row["Names"]] = {"image": row["Image"], "state": row["State"], "status": row["Status"]}
-        databases = self.do_run(database_argv, "SHOW DATABASES LIKE 'sch%';\n")
-        return {
-            "sites": sites,
-            "claims": claims,
-            "backups": backups,
-            "containers": containers,
-            "databases": databases["stdout"].split() if databases["code"] == 0 else None,
-        }
+        rows = [json.loads(line) for line in listed["stdout"].splitlines()]
+        return {row["Names"]: {"image": row["Image"], "state": row["State"], "status": row["Status"]} for row in rows}
+
+    def database_facts(self, argv: list[str], sites: list[dict[str, Any]]) -> tuple[list[str] | None, list[str] | None]:
+        """Return the schools' databases and database users, None when the database is silent; complete the sites.
+
+        One client for all of them: it goes on after a statement that fails, as one about a damaged school does.
+        """
+        own = [site for site in sites if re.fullmatch(r"sch[0-9a-f]{12}", str(site["database"]))]
+        script = "SELECT 'up';\n"
+        script += "SELECT 'database', schema_name FROM information_schema.schemata WHERE schema_name LIKE 'sch%';\n"
+        script += "SELECT 'user', user, max_user_connections FROM mysql.user WHERE user LIKE 'sch%';\n"
+        title = "SELECT 'title', '{0}', HEX(value) FROM `{0}`.tabSingles WHERE doctype = '{1}' AND field = '{2}';\n"
+        for site in own:
+            script += title.format(site["database"], "Academy Settings", "school_name")
+        answer = self.do_run([*argv, "--force"], script)["stdout"].splitlines()
+        if "up" not in answer:
+            return None, None
+        rows = [line.split("\t") for line in answer]
+        limits = {row[1]: int(row[2]) for row in rows if row[0] == "user"}
+        titles = {row[1]: bytes.fromhex(row[2]).decode(errors="replace") for row in rows if row[0] == "title"}
+        for site in own:
+            site["connections"] = limits.get(site["database"])
+            site["title"] = titles.get(site["database"])
+        return sorted(row[1] for row in rows if row[0] == "database"), sorted(limits)
 
     def do_probe(self, host: str, port: int, path: str, wanted: list[int], within: float) -> int | None:
         """Ask the edge for a page as a visitor of `host` would, until it gives a wanted status or `within` s are over.

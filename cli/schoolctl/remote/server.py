@@ -3,40 +3,58 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from schoolctl.errors import RefusedError, SchoolctlError, UnreachableError
+from schoolctl.schools import settings
 from schoolctl.transport.base import Command, Result, Transport
 from schoolctl.transport.session import ServerFaultError
 
 # A school that is being made, beside its final place; one that is being restored, in the archive.
 MAKING = ".new"
 RESTORING = ".restored"
+# A school that was closed and can still be reopened, in the archive.
+CLOSED = ".closed"
 
 
 @dataclass(frozen=True, slots=True)
 class SiteFact:
-    """One site as found: its folder's name, its database and its canonical address."""
+    """One site as found.
+
+    name: of its folder. config: the settings that were asked for, as far as they are there. title: what its own
+    settings call it. connections: the limit of its database user, 0 for none; None when there is no such user.
+    """
 
     name: str
     database: str | None
     host_name: str | None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    title: str | None = None
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What was on the server at one moment.
 
-    claims: notes of commands under way or interrupted, by slug. databases: None when the database does not answer.
+    claims: notes of commands under way or interrupted, by slug. closed: sites put away in the archive, by slug.
+    kept: databases of sites that a restore replaced. files: SHA-256 of each file of schools that the edge shall read,
+    by path. edge_is_current: whether it runs on them; None when it cannot be asked. databases, users: None when the
+    database does not answer.
     """
 
     sites: Mapping[str, SiteFact]
+    closed: Mapping[str, SiteFact]
+    kept: Sequence[str]
+    files: Mapping[str, str]
+    edge_is_current: bool | None
     claims: Mapping[str, Mapping[str, Any]]
     backups: Mapping[str, Sequence[str]]
     containers: Mapping[str, Mapping[str, str]]
     databases: Sequence[str] | None
+    users: Sequence[str] | None
 
     @property
     def image(self) -> str | None:
@@ -127,13 +145,18 @@ class Server:
 
     def survey(self) -> Survey:
         """Return what is on the server now, in one round trip."""
-        found = self._call("survey", database_argv=self._database_client)
+        found = self._call("survey", database_argv=self._database_client, config_keys=list(settings.MANAGED))
         return Survey(
-            sites={name: SiteFact(name, site["database"], site["host_name"]) for name, site in found["sites"].items()},
+            sites={name: SiteFact(name, **site) for name, site in found["sites"].items()},
+            closed={name: SiteFact(name, **site) for name, site in found["closed"].items()},
+            kept=found["kept"],
+            files=found["files"],
+            edge_is_current=found["edge_is_current"],
             claims=found["claims"],
             backups=found["backups"],
             containers=found["containers"],
             databases=found["databases"],
+            users=found["users"],
         )
 
     # --- programs ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from schoolctl.schools import apps
+from schoolctl.schools import apps, settings
 from schoolctl.schools.model import School
 from schoolctl.schools.platform import FRAPPE_UID, Platform, Sizing
 
@@ -59,17 +59,49 @@ def school_context(school: School, platform: Mapping[str, Any], *, templates: Pa
     """Return one school as templates see it, with its list of files."""
     context: dict[str, Any] = {
         "slug": school.slug,
+        "row": school.row,
         "title": school.title,
         "domain": school.domain,
         "aliases": list(school.aliases),
         "hosts": list(school.hosts),
         "admin_email": school.admin_email,
+        "locale": _plain(school.locale),
+        "state": school.state,
+        "staging": {**_plain(school.staging), "over": _from_day_on(school.staging.expires)} if school.staging else None,
+        # What a browser wraps around a file comes on top of it.
+        "max_body_mb": school.quota.file_mb + 1 if school.quota.file_mb else None,
+        "connections": school.quota.connections or 0,
         "site": school.slug,
         "site_dir": f"{platform['root']}/sites/{school.slug}",
         "url": url(school, platform["edge"]["public_http_port"]),
     }
+    context["config"] = _config(school, context["url"])
     context["files"] = _files(templates, "school", {"platform": platform, "school": context})
     return context
+
+
+def _config(school: School, address: str) -> dict[str, Any]:
+    """Return every managed key of the site's configuration; None for one that must not be there."""
+    quota = school.quota
+    at_rest = school.state != "active" or school.staging
+    return {
+        **dict.fromkeys(settings.MANAGED),
+        **school.config,
+        "host_name": address,
+        "pause_scheduler": 1 if at_rest else None,
+        "rate_limit": {"limit": quota.cpu_seconds, "window": 86400} if quota.cpu_seconds else None,
+        "max_file_size": quota.file_mb * 1024 * 1024 if quota.file_mb else None,
+        "academy_staging": 1 if school.staging else None,
+        **({"mute_emails": True} if school.staging else {}),
+    }
+
+
+def _from_day_on(day: str) -> str:
+    """Return a regular expression for ISO times on or after a day: Nginx can match, but not compare."""
+    later = [
+        f"{day[:place]}[{int(digit) + 1}-9]" for place, digit in enumerate(day) if digit.isdigit() and digit != "9"
+    ]
+    return f"^(?:{'|'.join([day, *later])})"
 
 
 def url(school: School, public_http_port: int) -> str:

@@ -4,12 +4,15 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from schoolctl.errors import DeclarationError
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,29}")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]{2,4})?")
+CURRENCY = re.compile(r"[A-Z]{3}")
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 
 # Folder names that the bench or this product uses beside the schools' own.
@@ -88,6 +91,47 @@ def domain(value: Any) -> str:
     for label in labels:
         if label[2:4] == "--" and not _is_a_label(label):
             raise InvalidValueError(f"`{label}` is not a valid xn-- form")
+    return checked
+
+
+def language(value: Any) -> str:
+    """Return a language as Frappe names it: an ISO 639 code, perhaps with a region, such as fr or pt-BR."""
+    checked = text(value)
+    if not LANGUAGE.fullmatch(checked):
+        raise InvalidValueError("is no language code such as fr or pt-BR")
+    return checked
+
+
+def timezone(value: Any) -> str:
+    """Return the name of a time zone that the IANA database has."""
+    checked = text(value)
+    # Here, because few rows have one, and every start would pay for it.
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(checked)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidValueError("is no time zone such as Europe/Paris") from None
+    return checked
+
+
+def currency(value: Any) -> str:
+    """Return a currency's ISO 4217 code."""
+    checked = text(value)
+    if not CURRENCY.fullmatch(checked):
+        raise InvalidValueError("is no currency code such as EUR")
+    return checked
+
+
+def day(value: Any) -> str:
+    """Return a day in ISO form, as text: YAML reads a bare one as a date, which Ansible would print otherwise."""
+    checked = text(value)
+    try:
+        found = date.fromisoformat(checked)
+    except ValueError:
+        raise InvalidValueError('is no day such as "2026-12-31"') from None
+    if checked != found.isoformat():
+        raise InvalidValueError('is no day such as "2026-12-31"')
     return checked
 
 

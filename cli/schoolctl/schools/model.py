@@ -1,13 +1,49 @@
 """The school: one row of schools.yml, checked and frozen, and what follows from it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from schoolctl.errors import DeclarationError
-from schoolctl.schools import checks
+from schoolctl.schools import checks, settings
 
 FILE_NAME = "schools.yml"
+
+
+STATES = ("active", "suspended", "closed")
+_KEYS = (
+    "title", "domain", "aliases", "admin_email", "locale", "state", "keep_until", "quota", "config", "staging",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Locale:
+    """Where a school is: Frappe's English country name, ISO 639 language, IANA time zone, ISO 4217 currency."""
+
+    country: str
+    language: str
+    timezone: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a school may use at most; None sets no limit of its own.
+
+    cpu_seconds: processor time of its requests in a day. file_mb: one uploaded file. connections: of its database user.
+    """
+
+    cpu_seconds: int | None = None
+    file_mb: int | None = None
+    connections: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """What makes a school a copy to try things on: whose copy it is, and the day (ISO, UTC) from which it is shut."""
+
+    of: str
+    expires: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +51,7 @@ class School:
     """One declared school; every value is checked before it gets here.
 
     slug: site folder name for ever. domain: canonical host name. aliases: names that answer 308 to it.
+    keep_until: the day (ISO, UTC) up to which a closed school can be reopened. config: settings of the site, by key.
     """
 
     slug: str
@@ -22,11 +59,39 @@ class School:
     domain: str
     aliases: tuple[str, ...] = ()
     admin_email: str = ""
+    locale: Locale | None = None
+    state: str = "active"
+    keep_until: str = ""
+    quota: Quota = Quota()
+    config: Mapping[str, settings.Value] = field(default_factory=dict)
+    staging: Staging | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """Every name that the school answers to, the canonical one first."""
         return (self.domain, *self.aliases)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The school as its row says it: plain values, without what is empty or goes without saying."""
+        row: dict[str, Any] = {"title": self.title, "domain": self.domain}
+        if self.aliases:
+            row["aliases"] = list(self.aliases)
+        if self.admin_email:
+            row["admin_email"] = self.admin_email
+        if self.locale:
+            row["locale"] = _fields(self.locale)
+        if self.state != "active":
+            row["state"] = self.state
+        if self.keep_until:
+            row["keep_until"] = self.keep_until
+        if quota := {name: limit for name, limit in _fields(self.quota).items() if limit is not None}:
+            row["quota"] = quota
+        if self.config:
+            row["config"] = dict(self.config)
+        if self.staging:
+            row["staging"] = _fields(self.staging)
+        return row
 
     @classmethod
     def from_row(cls, slug: Any, row: Any) -> "School":
@@ -35,13 +100,22 @@ class School:
         _checked(where, checks.slug, slug)
         if not isinstance(row, Mapping):
             raise checks.wrong(where, "must be a mapping with at least title and domain")
-        checks.known_keys(where, row, ("title", "domain", "aliases", "admin_email"))
+        checks.known_keys(where, row, _KEYS)
         for needed in ("title", "domain"):
             if needed not in row:
                 raise checks.wrong(f"{where}.{needed}", "is missing")
         aliases = row.get("aliases") or []
         if not isinstance(aliases, list | tuple):
             raise checks.wrong(f"{where}.aliases", "must be a list of host names")
+        state = row.get("state", "active")
+        if state not in STATES:
+            raise checks.wrong(f"{where}.state", f"{state!r} is none of {', '.join(STATES)}")
+        keep_until = row.get("keep_until") or ""
+        if keep_until and state != "closed":
+            raise checks.wrong(f"{where}.keep_until", "belongs to a closed school only")
+        config = row.get("config") or {}
+        if not isinstance(config, Mapping):
+            raise checks.wrong(f"{where}.config", "must be a mapping of settings")
         return cls(
             slug=str(slug),
             title=_checked(f"{where}.title", checks.title, row["title"]),
@@ -52,6 +126,12 @@ class School:
             admin_email=_checked(f"{where}.admin_email", checks.email, row["admin_email"])
             if row.get("admin_email")
             else "",
+            locale=_locale(f"{where}.locale", row["locale"]) if row.get("locale") else None,
+            state=state,
+            keep_until=_checked(f"{where}.keep_until", checks.day, keep_until) if keep_until else "",
+            quota=_quota(f"{where}.quota", row["quota"]) if row.get("quota") else Quota(),
+            config={str(key): settings.checked(f"{where}.config", key, value) for key, value in config.items()},
+            staging=_staging(f"{where}.staging", row["staging"]) if row.get("staging") else None,
         )
 
 
@@ -80,6 +160,11 @@ class Schools(Mapping[str, School]):
     def __len__(self) -> int:
         return len(self._schools)
 
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Every school as its row says it."""
+        return {school.slug: school.row for school in self._schools.values()}
+
     def named(self, slug: str) -> School:
         """Return one school; raises DeclarationError that lists the known slugs."""
         if slug in self._schools:
@@ -97,3 +182,47 @@ def _checked(where: str, check: Callable[[Any], str], value: Any) -> str:
         return check(value)
     except checks.InvalidValueError as fault:
         raise checks.wrong(where, f"{fault}" if value is None else f"{value!r} {fault}") from None
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {entry.name: getattr(value, entry.name) for entry in fields(value)}
+
+
+def _part(where: str, value: Any, kind: type[Any], *, every: bool = True) -> Mapping[str, Any]:
+    """Return a nested mapping after a look at its keys; `every` one of the kind's is needed."""
+    names = [entry.name for entry in fields(kind)]
+    if not isinstance(value, Mapping):
+        raise checks.wrong(where, f"must be a mapping of {', '.join(names)}")
+    checks.known_keys(where, value, names)
+    for name in names:
+        if every and name not in value:
+            raise checks.wrong(f"{where}.{name}", "is missing")
+    return value
+
+
+def _locale(where: str, value: Any) -> Locale:
+    part = _part(where, value, Locale)
+    return Locale(
+        country=_checked(f"{where}.country", checks.title, part["country"]),
+        language=_checked(f"{where}.language", checks.language, part["language"]),
+        timezone=_checked(f"{where}.timezone", checks.timezone, part["timezone"]),
+        currency=_checked(f"{where}.currency", checks.currency, part["currency"]),
+    )
+
+
+def _quota(where: str, value: Any) -> Quota:
+    part = _part(where, value, Quota, every=False)
+    # Frappe's own limit on a database connection pool and on a day; a file may not be larger than what a browser sends.
+    highest = {"cpu_seconds": 86400 * 64, "file_mb": 10240, "connections": 10000}
+    for name, limit in part.items():
+        if limit is not None and (type(limit) is not int or not 1 <= limit <= highest[name]):
+            raise checks.wrong(f"{where}.{name}", f"{limit!r} is not a whole number from 1 to {highest[name]}")
+    return Quota(**part)
+
+
+def _staging(where: str, value: Any) -> Staging:
+    part = _part(where, value, Staging)
+    return Staging(
+        of=_checked(f"{where}.of", checks.slug, part["of"]),
+        expires=_checked(f"{where}.expires", checks.day, part["expires"]),
+    )

@@ -83,6 +83,7 @@ class Platform:
     images: Images = field(default_factory=Images)
     image_archives: tuple[ImageArchive, ...] = ()
     extra_ca_file: str = ""
+    contact: str = ""
     edge: Edge = field(default_factory=Edge)
 
     @classmethod

@@ -20,33 +20,54 @@ def load(path: Path) -> Schools:
     return Schools(read_mapping(path, "schools"))
 
 
-def add_school(path: Path, school: School) -> None:
-    """Write a new row at the end; the whole file is checked before a byte changes."""
-    row: dict[str, Any] = {"title": _as_text(school.title), "domain": school.domain}
-    if school.aliases:
-        row["aliases"] = list(school.aliases)
-    if school.admin_email:
-        row["admin_email"] = school.admin_email
-    with _edited(path) as schools:
-        schools[_as_text(school.slug)] = row
+def put(path: Path, *schools: School) -> None:
+    """Write schools into their rows, new ones at the end; what stays the same keeps its words and comments.
+
+    The whole file is checked before a byte changes.
+    """
+    with _edited(path) as rows:
+        known = load(path)
+        for school in schools:
+            if school.slug not in known:
+                rows[_as_text(school.slug)] = _as_nodes(school.row)
+                continue
+            before, after = known[school.slug].row, school.row
+            for name in {**before, **after}:
+                _change(rows[school.slug], name, before.get(name), after.get(name))
 
 
-def add_alias(path: Path, slug: str, domain: str) -> None:
-    """Write one more alias into a school's row."""
-    with _edited(path) as schools:
-        row = schools[slug]
-        row["aliases"] = row.get("aliases") or []
-        row["aliases"].append(domain)
+def drop(path: Path, slug: str) -> None:
+    """Take a school's row away, if it is there."""
+    with _edited(path) as rows:
+        rows.pop(slug, None)
 
 
-def remove_alias(path: Path, slug: str, domain: str) -> None:
-    """Take an alias out of a school's row, if it is there."""
-    with _edited(path) as schools:
-        aliases = schools[slug].get("aliases") or []
-        if domain in aliases:
-            aliases.remove(domain)
-        if not aliases:
-            schools[slug].pop("aliases", None)
+def _change(row: dict[str, Any], name: str, before: Any, after: Any) -> None:
+    """Make one value of a row what it shall be: inside lists and mappings only what differs is touched."""
+    if before == after:
+        return
+    if after is None:
+        row.pop(name, None)
+    elif isinstance(before, list) and isinstance(row.get(name), list):
+        entries = row[name]
+        entries[:] = [entry for entry in entries if entry in after]
+        entries.extend(entry for entry in after if entry not in entries)
+        if list(entries) != after:
+            entries[:] = after
+    elif isinstance(before, dict) and isinstance(after, dict) and isinstance(row.get(name), dict):
+        for key in {**before, **after}:
+            _change(row[name], key, before.get(key), after.get(key))
+    else:
+        row[name] = _as_nodes(after)
+
+
+def _as_nodes(value: Any) -> Any:
+    """Return a plain value so that every reader of YAML gets the same back."""
+    if isinstance(value, str):
+        return _as_text(value)
+    if isinstance(value, dict):
+        return {_as_text(key): _as_nodes(entry) for key, entry in value.items()}
+    return [_as_nodes(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _as_text(value: str) -> str:

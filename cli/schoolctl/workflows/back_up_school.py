@@ -88,7 +88,7 @@ class BackUpSchool:
         config = f"{self._partial}/{CONFIG_FILE}"
         self.server.copy(f"{self.school['site_dir']}/site_config.json", config)
         self.manifest["config"] = {"file": CONFIG_FILE, "sha256": self.server.sha256(config)}
-        row = {key: self.school[key] for key in ("slug", "title", "domain", "aliases", "admin_email")}
+        row = {"slug": self.school["slug"], **self.school["row"]}
         self.manifest |= {"set": self.set_id, "school": row, "image": self.server.survey().image}
         self.server.write(f"{self._partial}/{MANIFEST}", json.dumps(self.manifest, indent=1, sort_keys=True) + "\n")
 

@@ -1,14 +1,34 @@
 """Declare a school: check its row against all others, and write it if it is new."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from schoolctl.errors import CommandUsageError, DeclarationError
 from schoolctl.schools import store
-from schoolctl.schools.model import School, Schools
+from schoolctl.schools.model import Locale, School, Schools
 
-_OPTIONS = {"domain": "--domain", "title": "--title", "admin_email": "--admin-email", "aliases": "--alias"}
+_OPTIONS = {
+    "domain": "--domain",
+    "title": "--title",
+    "admin_email": "--admin-email",
+    "aliases": "--alias",
+    "locale": "--country, --language, --timezone and --currency",
+}
+
+
+def locale_of(
+    country: str | None, language: str | None, timezone: str | None, currency: str | None
+) -> dict[str, str] | None:
+    """Return a locale from its four parts, None for none of them; raises CommandUsageError if some are missing."""
+    parts = {"country": country, "language": language, "timezone": timezone, "currency": currency}
+    given = {name: value for name, value in parts.items() if value is not None}
+    if given and len(given) < len(parts):
+        missing = ", ".join(f"--{name}" for name in parts if name not in given)
+        raise CommandUsageError(
+            "Could not take the school's locale", because=f"{missing} is missing", hint="name all four, or none"
+        )
+    return given or None
 
 
 def declare_school(
@@ -18,6 +38,7 @@ def declare_school(
     title: str | None,
     aliases: Sequence[str],
     admin_email: str | None,
+    locale: Mapping[str, str] | None = None,
     *,
     dry_run: bool = False,
 ) -> School:
@@ -26,7 +47,14 @@ def declare_school(
     Raises DeclarationError for a bad value, a name that another school has, or options that contradict the row.
     """
     schools = store.load(schools_file)
-    given = {"domain": domain, "title": title, "admin_email": admin_email, "aliases": tuple(aliases) or None}
+    given: dict[str, Any] = {
+        "domain": domain,
+        "title": title,
+        "admin_email": admin_email,
+        "aliases": tuple(aliases) or None,
+    }
+    if locale:
+        given["locale"] = Locale(**locale)
     if slug in schools:
         school = schools[slug]
         for name, value in given.items():
@@ -43,14 +71,18 @@ def declare_school(
         raise CommandUsageError(
             f"Could not open `{slug}`", because="it has no row in schools.yml yet", hint="name its domain with --domain"
         )
-    row: dict[str, Any] = {"title": title or slug.replace("-", " ").title(), "domain": domain, "aliases": list(aliases)}
-    if admin_email:
-        row["admin_email"] = admin_email
-    rows = {
-        known.slug: {"title": known.title, "domain": known.domain, "aliases": list(known.aliases)}
-        for known in schools.values()
-    }
-    school = Schools({**rows, slug: row})[slug]
+    school = School.from_row(
+        slug,
+        {
+            "title": title or slug.replace("-", " ").title(),
+            "domain": domain,
+            "aliases": list(aliases),
+            "admin_email": admin_email,
+            "locale": locale,
+        },
+    )
+    # Against all the others: a name leads to one school only.
+    Schools({**schools.rows, slug: school.row})
     if not dry_run:
-        store.add_school(schools_file, school)
+        store.put(schools_file, school)
     return school

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from schoolctl.bench import database, site
-from schoolctl.errors import CommandUsageError, RefusedError, SchoolctlError
+from schoolctl.errors import CommandUsageError, RefusedError
 from schoolctl.remote.server import MAKING, Server
 from schoolctl.transport.base import Command
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
+from schoolctl.workflows.visitors import expect_answer, unanswered
 
 DOING = "new-school"
-PERSONALISE = "lms_app.setup.personalise"
 
 
 def administrator_password(file: Path | None) -> tuple[str, bool]:
@@ -92,7 +92,7 @@ class OpenSchool:
         return self._opened() or self.server.claim(self.slug) is None
 
     def _answers(self) -> bool:
-        return self.server.answers(self.school["domain"]) == 200
+        return unanswered(self.server, self.school) is None
 
     # --- deeds -------------------------------------------------------------------------------------------------------
 
@@ -149,12 +149,13 @@ class OpenSchool:
     def _personalise(self) -> None:
         making = self.school["site"] + MAKING
         config = self.server.path("sites", making, "site_config.json")
-        arguments = {"title": self.school["title"], "admin_email": self.school["admin_email"]}
-        self._run(site.execute(making, PERSONALISE, arguments))
+        arguments = {key: self.school[key] for key in ("title", "admin_email", "locale")}
+        self._run(site.execute(making, site.PERSONALISE, arguments))
         self._run(site.enable_scheduler(making))
         password = new_password()
         self._run(database.set_password(self.claim["database"], password))
-        changes = {"db_password": password, "host_name": self.school["url"], "pause_scheduler": None}
+        self._run(database.limit_connections(self.claim["database"], self.school["connections"]))
+        changes = {**self.school["config"], "db_password": password}
         self.server.merge_site_config(config, self._making_folder(), changes)
 
     def _move(self) -> None:
@@ -162,13 +163,7 @@ class OpenSchool:
         self.made_site = True
 
     def _see_that_it_answers(self) -> None:
-        status = self.server.answers(self.school["domain"], within=60)
-        if status != 200:
-            raise SchoolctlError(
-                f"`{self.slug}` is made, but does not answer",
-                because=f"{self.school['url']}/login gave {status or 'no answer'} on {self.server.name}",
-                hint=f"look at `docker logs schools-web` there, then run `schoolctl new-school {self.slug}` again",
-            )
+        expect_answer(self.server, self.school, f"`{self.slug}` is made, but does not answer", within=60)
 
     def _run(self, command: Command) -> None:
         # Frappe may quote the password of its database in an error.

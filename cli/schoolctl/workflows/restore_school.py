@@ -13,6 +13,7 @@ from schoolctl.workflows import back_up_school
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
+from schoolctl.workflows.visitors import expect_answer
 
 DOING = "restore"
 
@@ -148,7 +149,7 @@ class RestoreSchool:
         self.server.merge_site_config(
             f"{self._set}/{self.manifest['config']['file']}",
             self._beside,
-            {"db_name": self.claim["database"], "db_password": self._password, "host_name": self.school["url"]},
+            {**self.school["config"], "db_name": self.claim["database"], "db_password": self._password},
         )
         if self.server.exists(self._live):
             self.server.exchange(self._beside, self._live)
@@ -163,13 +164,7 @@ class RestoreSchool:
             self.server.rename(self._beside, f"{archive}/{moment}-before-{self.claim['database']}")
 
     def _see_that_it_answers(self) -> None:
-        status = self.server.answers(self.school["domain"], within=60)
-        if status != 200:
-            raise SchoolctlError(
-                f"`{self._slug}` is restored, but does not answer",
-                because=f"{self.school['url']}/login gave {status or 'no answer'} on {self.server.name}",
-                hint="look at `docker logs schools-web` there",
-            )
+        expect_answer(self.server, self.school, f"`{self._slug}` is restored, but does not answer", within=60)
 
     def _run(self, command: Command) -> None:
         self.server.run(command)

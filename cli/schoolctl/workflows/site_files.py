@@ -23,25 +23,44 @@ class SiteFiles:
     def are_in_force(self) -> bool:
         """Say whether every file reads as it should and the edge runs on them."""
         return (
-            all(self.server.read(file["path"]) == self._text(file) for file in self.school["files"])
+            all(self.server.read(file["path"]) == self.text(file) for file in self.school["files"])
             and self.server.edge_is_current()
         )
 
     def write(self) -> None:
         """Write the files and let the edge take them up; a tree that Nginx refuses leaves it as it was."""
-        for file in self.school["files"]:
-            path = file["path"]
-            # Before the write: when that is interrupted, its answer is lost.
-            self._before.setdefault(path, self.server.read(path))
-            self.server.write(path, self._text(file), mode=file["mode"], owner=file["owner"], group=file["group"])
+        self.place()
         try:
             self.server.activate_edge()
         except CommandFailedError:
             self._refused = True
             raise
 
+    def place(self) -> bool:
+        """Write the files that read otherwise; the edge runs on what it had until it is told. Say whether any did."""
+        changed = False
+        for file in self.school["files"]:
+            path, text = file["path"], self.text(file)
+            # Before the write: when that is interrupted, its answer is lost.
+            before = self.server.read(path)
+            self._before.setdefault(path, before)
+            if before != text:
+                changed = True
+                self.server.write(path, text, mode=file["mode"], owner=file["owner"], group=file["group"])
+        return changed
+
     def put_back(self) -> None:
-        """Put every file back as this run found it."""
+        """Put every file back as this run found it, and let the edge take that up."""
+        self.unplace()
+        try:
+            self.server.activate_edge()
+        except CommandFailedError:
+            # Refused with this school's change and without it: the fault is elsewhere, and the change is not in force.
+            if not self._refused:
+                raise
+
+    def unplace(self) -> None:
+        """Put every file back as this run found it; the edge runs on what it had until it is told."""
         for file in self.school["files"]:
             path = file["path"]
             if path not in self._before:
@@ -51,12 +70,12 @@ class SiteFiles:
                 self.server.remove(path)
             else:
                 self.server.write(path, before, mode=file["mode"], owner=file["owner"], group=file["group"])
-        try:
-            self.server.activate_edge()
-        except CommandFailedError:
-            # Refused with this school's change and without it: the fault is elsewhere, and the change is not in force.
-            if not self._refused:
-                raise
 
-    def _text(self, file: Mapping[str, str]) -> str:
+    def remove(self) -> None:
+        """Remove every file; the edge runs on what it had until it is told."""
+        for file in self.school["files"]:
+            self.server.remove(file["path"])
+
+    def text(self, file: Mapping[str, str]) -> str:
+        """Return what a file of the list shall read."""
         return render(self.templates, file["template"], {"platform": self.platform, "school": self.school})

@@ -45,13 +45,16 @@ Progress = Callable[[str, Outcome, float], None]
 """Told of each step: its title, what became of it, and the seconds that it took."""
 
 
-def run_steps(steps: Sequence[Step], progress: Progress, *, dry_run: bool = False) -> bool:
+def run_steps(
+    steps: Sequence[Step], progress: Progress, *, dry_run: bool = False, done: list[Step] | None = None
+) -> bool:
     """Run the steps in order; return whether anything was done.
 
+    done: gets the steps that can still be taken back; those that it holds already are taken back with the rest.
     On any failure, Ctrl-C included, the undos run backwards to the last commit, then the failure goes on its way. When
     an undo fails, those before it are left as well: what they made, such as a claim, tells the next run what to clear.
     """
-    to_undo: list[Step] = []
+    to_undo = [] if done is None else done
     changed = False
     for step in steps:
         began, begun = time.monotonic(), False
@@ -72,7 +75,10 @@ def run_steps(steps: Sequence[Step], progress: Progress, *, dry_run: bool = Fals
                 _take_back([*to_undo, step] if begun else to_undo, progress)
             raise
         progress(step.title, Outcome.DONE, time.monotonic() - began)
-        to_undo = [] if step.commits else [*to_undo, step]
+        if step.commits:
+            to_undo.clear()
+        else:
+            to_undo.append(step)
     return changed
 
 

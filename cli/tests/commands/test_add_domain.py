@@ -12,6 +12,8 @@ def test_it_prints_every_name_that_the_school_answers_to(project: Path, server: 
     done = schoolctl(project, RecordingTransport(server), "add-domain", OTHER, "cook.example", "--json")
     assert json.loads(done.stdout) == {
         "slug": OTHER,
+        "title": "Cuisine School",
+        "state": "active",
         "url": "http://cuisine-school.com",
         "hosts": ["cuisine-school.com", "www.cuisine-school.com", "cook.example"],
         "changed": True,

@@ -2,6 +2,8 @@
 
 import gzip
 import shutil
+import socket
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,26 @@ ROWS = {
     "default": {"title": "Default", "domain": "default.include", "aliases": ["hostnames.volatile"]},
     "z" * 30: {"title": "Long", "domain": ".".join(["a" * 62] * 4), "aliases": [f"a{n}.many.org" for n in range(60)]},
 }
+ROWS |= {
+    "paused": {
+        "title": "Paused & <b>Co</b>",
+        "domain": "paused.org",
+        "aliases": ["www.paused.org"],
+        "state": "suspended",
+    },
+    "gone": {"title": "Gone", "domain": "gone.org", "aliases": ["www.gone.org"], "state": "closed"},
+    "copy": {"title": "Copy", "domain": "copy.org", "staging": {"of": "tech-school", "expires": "2999-12-31"}},
+    "old-copy": {"title": "Old", "domain": "old.org", "staging": {"of": "tech-school", "expires": "2026-01-09"}},
+    "big-files": {"title": "Big", "domain": "big.org", "quota": {"file_mb": 60}},
+}
 SITES = {
     TECH: "tech-school",
     CUISINE: "cuisine-school",
     "default.include": "default",
     ".".join(["a" * 62] * 4): "z" * 30,
 }
+
+APR1 = "T64oOxnD8c28.dQa.2Lty1"
 
 pytestmark = pytest.mark.skipif(
     shutil.which("nginx") is None, reason="Nginx is not installed (apt install nginx-light)"
@@ -51,6 +67,8 @@ def edge(tmp_path_factory):
     (root / "assets/new/app/desk.bundle.ABCDEF12.js.gz").write_bytes(gzip.compress(b"the new desk"))
     (root / "assets/current").symlink_to("new")
     (root / "assets/previous").symlink_to("old")
+    # "open sesame", as `openssl passwd -apr1` gives it.
+    _write(root / "edge/auth/copy", "staging:$apr1$abcdefgh$" + APR1 + "\n")
     with edge_here(root, ROWS) as running:
         yield running
 
@@ -174,7 +192,7 @@ def test_a_public_file_is_served_by_the_edge_and_never_runs_in_the_page(edge: Ed
         "/private/../site_config.json",
         "/assets/../../sites/tech-school/site_config.json",
         "/assets/..%2f..%2fsites/tech-school/site_config.json",
-        "/-/unavailable.html",
+        "/-/page.html",
     ],
 )
 def test_no_path_leads_to_what_is_not_public(edge: EdgeHere, path: str):
@@ -299,3 +317,55 @@ def _seen(answer: Answer, header: str) -> list[str]:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+@pytest.mark.parametrize("host", ["paused.org", "www.paused.org"])
+@pytest.mark.parametrize("path", ["/", "/login", "/files/badge.svg", "/api/method/ping", "/socket.io/"])
+def test_a_suspended_school_answers_with_its_page_and_the_bench_is_not_asked(edge: EdgeHere, host: str, path: str):
+    answer = edge.get(host, path)
+
+    assert answer.status == 503
+    assert b"Paused &amp; &lt;b&gt;Co&lt;/b&gt; is paused" in answer.body
+    assert answer.headers["retry-after"] == "3600"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_suspended_school_takes_no_uploads_either(edge: EdgeHere):
+    assert edge.get("paused.org", "/api/method/upload_file", "Content-Length: 0", method="POST").status == 503
+
+
+@pytest.mark.parametrize("host", ["gone.org", "www.gone.org"])
+def test_a_closed_school_is_gone(edge: EdgeHere, host: str):
+    answer = edge.get(host, "/learn")
+
+    assert answer.status == 410
+    assert b"Gone has closed" in answer.body
+    assert "retry-after" not in answer.headers
+
+
+def test_a_copy_lets_in_who_knows_the_password_and_is_hidden_from_search_engines(edge: EdgeHere):
+    asked = edge.get("copy.org", "/learn")
+    assert (asked.status, asked.headers["x-robots-tag"]) == (401, "noindex, nofollow")
+
+    let_in = edge.get("copy.org", "/learn", "Authorization: Basic " + b64encode(b"staging:open sesame").decode())
+    assert let_in.status == 200
+    assert let_in.headers["x-robots-tag"] == "noindex, nofollow"
+    assert "authorization" not in dict(let_in.echo["headers"])
+
+    assert "x-robots-tag" not in edge.get(TECH).headers
+
+
+def test_a_copy_whose_time_is_over_is_shut_by_the_edge_itself(edge: EdgeHere):
+    answer = edge.get("old.org", "/learn")
+
+    assert answer.status == 410
+    assert b"kept until 2026-01-09" in answer.body
+
+
+@pytest.mark.parametrize(("host", "status"), [("big.org", b"100 Continue"), (TECH, b"413 ")])
+def test_a_school_with_a_quota_for_files_may_send_larger_ones(edge: EdgeHere, host: str, status: bytes):
+    head = f"POST /api/method/upload_file HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\n"
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
+        connection.sendall(f"{head}Content-Length: {55 * 1024 * 1024}\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 " + status)

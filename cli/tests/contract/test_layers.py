@@ -11,7 +11,8 @@ from schoolctl.app import app
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "cli" / "schoolctl"
-COMMANDS = sorted(path for path in (PACKAGE / "commands").glob("*.py") if path.stem not in {"__init__", "options"})
+SHARED = {"__init__", "change", "options"}
+COMMANDS = sorted(path for path in (PACKAGE / "commands").glob("*.py") if path.stem not in SHARED)
 
 
 def every_command() -> dict[str, typer.models.CommandInfo]:

@@ -201,23 +201,44 @@ class RecordingTransport:
     def _do_free(self, path: str) -> dict[str, int]:
         return {"bytes": self.server.free, "inodes": 1_000_000}
 
-    def _do_survey(self, database_argv: list[str]) -> dict[str, Any]:
-        sites = {name: self.server.site_config(name) for name in sorted(self.server.sites())}
+    def _do_survey(self, database_argv: list[str], config_keys: list[str]) -> dict[str, Any]:
+        files, databases = self.server.files, self.server.databases
+
+        def fact(path: str) -> dict[str, Any]:
+            config = json.loads(files[path])
+            database = databases.get(config["db_name"])
+            return {
+                "database": config["db_name"],
+                "host_name": config.get("host_name"),
+                "config": {key: config[key] for key in config_keys if key in config},
+                "title": database.title if database else None,
+                "connections": database.connections if database and database.user else None,
+            }
+
+        closed = [path for path in files if re.fullmatch(rf"{ROOT}/archive/[^/]+\.closed/site_config.json", path)]
+        kept = [path for path in files if re.fullmatch(rf"{ROOT}/archive/[^/]+/[^/]+/site_config.json", path)]
         return {
-            "sites": {
-                name: {"database": config["db_name"], "host_name": config.get("host_name")}
-                for name, config in sites.items()
-            },
+            "sites": {name: fact(f"{ROOT}/sites/{name}/site_config.json") for name in sorted(self.server.sites())},
+            "closed": {path.split("/")[4].removesuffix(".closed"): fact(path) for path in sorted(closed)},
+            "kept": [json.loads(files[path])["db_name"] for path in sorted(kept)],
             "claims": {
-                name.removesuffix(".json"): json.loads(self.server.files[f"{ROOT}/journal/{name}"])
+                name.removesuffix(".json"): json.loads(files[f"{ROOT}/journal/{name}"])
                 for name in self.server.names_in(f"{ROOT}/journal")
+                if name.endswith(".json")
             },
             "backups": {
                 slug: [name for name in self.server.names_in(f"{ROOT}/backups/{slug}") if not name.endswith(".partial")]
                 for slug in self.server.names_in(f"{ROOT}/backups")
             },
-            "containers": {"schools-web": {"image": "schools/bench:test", "state": "running", "status": "Up"}},
-            "databases": sorted(self.server.databases),
+            "files": {
+                path: self.server.sha256(path)
+                for path in files
+                if path.startswith(tuple(f"{ROOT}/edge/conf/{kind}/" for kind in ("hosts", "schools", "pages")))
+            },
+            "edge_is_current": self.server.edge_is_current(),
+            "containers": dict(self.server.containers),
+            "databases": sorted(databases),
+            "users": sorted(name for name, database in databases.items() if database.user),
         }
 
     def _do_probe(self, host: str, port: int, path: str, wanted: list[int], within: float) -> int | None:

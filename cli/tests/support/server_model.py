@@ -1,5 +1,6 @@
 """A server in memory: folders, files, databases and an edge, as far as the workflows can see them."""
 
+import ast
 import hashlib
 import json
 import re
@@ -10,7 +11,7 @@ from schoolctl.transport.session import ServerFaultError
 
 ROOT = "/srv/schools"
 FRAPPE_TABLES = ("tabDocType", "tabSingles", "tabUser")
-FOLDERS = ("sites", "journal", "backups", "archive", "edge/conf/hosts", "edge/conf/schools")
+FOLDERS = ("sites", "journal", "backups", "archive", "edge/conf/hosts", "edge/conf/schools", "edge/conf/pages")
 ADMIN_SQL = ("docker", "exec", "-i", "schools-db", "mariadb", "--batch", "--skip-column-names")
 BENCH = ("docker", "exec", "-i", "schools-tools", "bench")
 
@@ -22,6 +23,8 @@ class Database:
     password: str
     tables: list[str] = field(default_factory=list)
     user: bool = True
+    connections: int = 0
+    title: str | None = None
 
 
 @dataclass
@@ -53,6 +56,8 @@ class ServerModel:
         self.journal_texts: list[str] = []
         self.personalised: dict[str, dict[str, str]] = {}
         self.scheduled: set[str] = set()
+        self.containers = {"schools-web": {"image": "schools/bench:test", "state": "running", "status": "Up"}}
+        self.reloads = 0
         if provisioned:
             self.folders |= {ROOT, *(f"{ROOT}/{name}" for name in FOLDERS)}
 
@@ -111,8 +116,12 @@ class ServerModel:
                 slug = path.rpartition("/")[2].removesuffix(".map")
                 conf = self.edge_live.get(f"{ROOT}/edge/conf/schools/{slug}.conf", "")
                 redirects = re.search(r"server_name ([^;]*);\s*include[^;]*;\s*return 308", conf)
+                if stopped := re.search(r"location / \{\s*return (\d+);", conf):
+                    return int(stopped[1])
                 if redirects and host in redirects[1].split():
                     return 308
+                if "auth_basic_user_file" in conf:
+                    return 401
                 return 200 if self._serves(slug) else 502
         return None
 
@@ -247,6 +256,9 @@ class ServerModel:
     def _edge_conf(self) -> dict[str, str]:
         return {path: text for path, text in self.files.items() if path.startswith(f"{ROOT}/edge/conf/")}
 
+    def edge_is_current(self) -> bool:
+        return self._edge_conf() == self.edge_live
+
     def _activate(self, *, check: bool) -> Answer:
         conf = self._edge_conf()
         if conf == self.edge_live:
@@ -256,6 +268,7 @@ class ServerModel:
         if self.edge_refuses is not None and any(self.edge_refuses in text for text in conf.values()):
             return Answer(1, stderr="nginx: [emerg] unexpected end of file")
         self.edge_live = conf
+        self.reloads += 1
         return Answer(stdout="changed\n")
 
     def _sql(self, script: str) -> Answer:
@@ -276,6 +289,8 @@ class ServerModel:
                 out += "".join(f"{name}\n" for name in sorted(self.databases) if name.startswith(found[1]))
             elif found := re.fullmatch(r"SHOW FULL TABLES FROM `(\w+)` WHERE .*", statement):
                 out += "".join(f"{table}\tBASE TABLE\n" for table in self.databases[found[1]].tables)
+            elif found := re.fullmatch(r"ALTER USER '(\w+)'@'%' WITH MAX_USER_CONNECTIONS (\d+)", statement):
+                self.databases[found[1]].connections = int(found[2])
             elif not re.fullmatch(
                 r"DROP USER IF EXISTS '\w+'@'%'|GRANT ALL PRIVILEGES ON `\w+`\.\* TO '\w+'@'%'", statement
             ):
@@ -307,6 +322,7 @@ class ServerModel:
             database.tables.append(f"tab {argv[3]}")
         elif verb == "execute":
             self.personalised[site] = {"function": argv[3], "arguments": argv[5]}
+            database.title = ast.literal_eval(argv[5]).get("title", database.title)
         elif verb == "enable-scheduler":
             self.scheduled.add(self.site_config(site)["db_name"])
         elif verb != "clear-cache":

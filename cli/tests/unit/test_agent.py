@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import http.server
 import json
 import os
@@ -377,31 +378,76 @@ def test_a_damaged_file_is_never_half_loaded_in_silence(agent: LocalAgent, root:
 # --- facts ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_survey_tells_names_and_no_secrets(start: Start, root: Path, tmp_path: Path) -> None:
+SQL_ANSWERS = """\
+up
+database\tsch0123456789ab
+database\tsch0123456789ac
+user\tsch0123456789ab\t5
+title\tsch0123456789ab\tC389636F6C65
+"""
+
+
+def test_a_survey_tells_facts_and_no_secrets(start: Start, root: Path, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     row = json.dumps({"Names": "schools-web", "Image": "schools/bench:1", "State": "running", "Status": "Up"})
-    program(
-        tmp_path / "bin", "docker", f"case $1 in ps) echo '{row}';; *) cat >/dev/null; printf 'scha\\nschb\\n';; esac"
-    )
-    for name, text in {
-        "a": '{"db_name": "scha", "db_password": "hunter2", "host_name": "http://a.example"}',
-        "broken": "{",
-        "list": "[]",
-        "binary": "\udcff",
-    }.items():
+    asked = tmp_path / "asked.sql"
+    (tmp_path / "answers").write_text(SQL_ANSWERS)
+    answers = f"cat >{asked}; cat {tmp_path}/answers"
+    program(tmp_path / "bin", "docker", f"case $1 in ps) echo '{row}';; *) {answers};; esac")
+    config = {"db_name": "sch0123456789ab", "db_password": "hunter2", "host_name": "http://a.example", "mute_emails": 1}
+    for name, text in {"a": json.dumps(config), "broken": "{", "list": "[]", "binary": "\udcff"}.items():
         (root / "sites" / name).mkdir()
         (root / "sites" / name / "site_config.json").write_text(text, errors="surrogateescape")
+    for place, name in {"gone.closed": "sch00000000c105", "b/20260101T000000Z-before-x": "sch0000000000ce"}.items():
+        (root / "archive" / place).mkdir(parents=True)
+        (root / "archive" / place / "site_config.json").write_text(json.dumps({"db_name": name}))
     (root / "journal" / "a.json").write_text('{"doing": "restore", "db_password": "hunter2"}')
     for name in ("20260101T000000Z", "20260102T000000Z.partial"):
         (root / "backups" / "a" / name).mkdir(parents=True)
-    found = start(tmp_path / "bin")("survey", database_argv=["docker", "exec", "-i", "schools-db", "mariadb"])
-    assert found["sites"]["a"] == {"database": "scha", "host_name": "http://a.example"}
+    page = root / "edge" / "conf" / "pages" / "a.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("a page")
+
+    found = start(tmp_path / "bin")(
+        "survey", database_argv=["docker", "exec", "-i", "schools-db", "mariadb"], config_keys=["mute_emails", "other"]
+    )
+
+    assert found["sites"]["a"] == {
+        "database": "sch0123456789ab",
+        "host_name": "http://a.example",
+        "config": {"mute_emails": 1},
+        "title": "École",
+        "connections": 5,
+    }
     assert found["sites"]["broken"] == found["sites"]["list"] == found["sites"]["binary"]
+    assert found["closed"]["gone"]["database"] == "sch00000000c105"
+    assert found["kept"] == ["sch0000000000ce"]
     assert found["claims"] == {"a": {"doing": "restore"}}
     assert found["backups"] == {"a": ["20260101T000000Z"]}
+    assert found["files"] == {str(page): hashlib.sha256(b"a page").hexdigest()}
     assert found["containers"]["schools-web"]["image"] == "schools/bench:1"
-    assert found["databases"] == ["scha", "schb"]
+    assert (found["databases"], found["users"]) == (["sch0123456789ab", "sch0123456789ac"], ["sch0123456789ab"])
     assert "hunter2" not in json.dumps(found)
+    assert "`sch0123456789ab`.tabSingles" in asked.read_text()
+
+
+def test_a_survey_says_so_when_the_database_is_silent(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin", "docker", "case $1 in ps) ;; *) exit 1;; esac")
+    found = start(tmp_path / "bin")("survey", database_argv=["docker", "exec", "-i", "schools-db"], config_keys=[])
+    assert (found["databases"], found["users"]) == (None, None)
+
+
+def test_a_site_whose_configuration_names_sql_for_a_database_is_not_asked(
+    start: Start, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    asked = tmp_path / "asked.sql"
+    program(tmp_path / "bin", "docker", f"case $1 in ps) ;; *) cat >{asked}; echo up;; esac")
+    (root / "sites" / "a").mkdir()
+    (root / "sites" / "a" / "site_config.json").write_text(json.dumps({"db_name": "x`; DROP DATABASE mysql; --"}))
+    start(tmp_path / "bin")("survey", database_argv=["docker", "exec"], config_keys=[])
+    assert "DROP" not in asked.read_text()
 
 
 class Edge(http.server.BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from schoolctl.errors import DeclarationError
 from schoolctl.schools import checks, store
-from schoolctl.schools.model import School
+from schoolctl.schools.model import Locale, Quota, School, Staging
 
 TEXT = """\
 ---
@@ -113,7 +114,7 @@ def test_an_unknown_slug_lists_the_known_ones(file: Path) -> None:
 
 
 def test_a_new_row_changes_no_other_byte(file: Path) -> None:
-    store.add_school(file, School("music", "Music School", "music.example", ("www.music.example",), "a@music.example"))
+    store.put(file, School("music", "Music School", "music.example", ("www.music.example",), "a@music.example"))
     new = [
         "  music:",
         "    title: Music School",
@@ -128,31 +129,105 @@ def test_a_new_row_changes_no_other_byte(file: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+def with_aliases(file: Path, slug: str, *aliases: str) -> None:
+    store.put(file, replace(store.load(file)[slug], aliases=aliases))
+
+
 def test_an_alias_comes_and_goes_without_a_trace(file: Path) -> None:
-    store.add_alias(file, "tech-school", "learn.example")
+    with_aliases(file, "tech-school", "www.tech-school.com", "learn.example")
     assert "aliases: [www.tech-school.com, learn.example]" in file.read_text()
     assert "# old name" in file.read_text()
-    store.remove_alias(file, "tech-school", "learn.example")
+    with_aliases(file, "tech-school", "www.tech-school.com")
     # A comment may stand further to the right afterwards.
     assert file.read_text().split() == TEXT.split()
 
 
 def test_the_first_alias_comes_and_goes_too(file: Path) -> None:
-    store.add_alias(file, "cuisine-school", "learn.example")
+    with_aliases(file, "cuisine-school", "learn.example")
     assert store.load(file)["cuisine-school"].aliases == ("learn.example",)
-    store.remove_alias(file, "cuisine-school", "learn.example")
+    with_aliases(file, "cuisine-school")
     assert store.load(file)["cuisine-school"].aliases == ()
-
-
-def test_removing_an_alias_that_is_not_there_changes_nothing(file: Path) -> None:
-    store.remove_alias(file, "tech-school", "absent.example")
     assert file.read_text() == TEXT
+
+
+def test_the_order_of_aliases_is_kept_as_it_is_asked_for(file: Path) -> None:
+    with_aliases(file, "tech-school", "first.example", "www.tech-school.com", "last.example")
+    assert store.load(file)["tech-school"].aliases == ("first.example", "www.tech-school.com", "last.example")
+
+
+def test_a_row_that_is_written_as_it_is_changes_nothing(file: Path) -> None:
+    store.put(file, *store.load(file).values())
+    assert file.read_text() == TEXT
+
+
+FULL = School(
+    "music",
+    "Music School",
+    "music.example",
+    locale=Locale("Norway", "no", "Europe/Oslo", "NOK"),
+    state="closed",
+    keep_until="2027-01-31",
+    quota=Quota(cpu_seconds=3600, connections=9),
+    config={"http_timeout": 60, "mute_emails": True, "allow_cors": "https://yes.example"},
+    staging=Staging("tech-school", "2026-12-31"),
+)
+
+
+def test_every_part_of_a_school_is_read_back_as_it_was_written(file: Path) -> None:
+    store.put(file, FULL)
+    assert store.load(file)["music"] == FULL
+    assert yaml.safe_load(file.read_text())["schools"]["music"] == FULL.row
+
+
+def test_every_part_goes_again_when_the_school_goes_without_it(file: Path) -> None:
+    store.put(file, FULL)
+    plain = School("music", "Music School", "music.example")
+    store.put(file, replace(FULL, quota=Quota(file_mb=5), config={"http_timeout": 90}))
+    assert store.load(file)["music"].row["quota"] == {"file_mb": 5}
+    assert store.load(file)["music"].row["config"] == {"http_timeout": 90}
+    store.put(file, plain)
+    assert yaml.safe_load(file.read_text())["schools"]["music"] == plain.row
+
+
+def test_a_dropped_row_takes_nothing_else_with_it(file: Path) -> None:
+    store.put(file, FULL)
+    store.drop(file, "music")
+    store.drop(file, "absent")
+    assert file.read_text() == TEXT
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("    state: asleep\n", "state: 'asleep' is none of active, suspended, closed"),
+        ("    keep_until: '2026-12-01'\n", "keep_until: belongs to a closed school only"),
+        ("    state: closed\n    keep_until: 2026-12-01\n", "YAML reads it as date"),
+        ("    state: closed\n    keep_until: '2026-13-01'\n", "is no day"),
+        ("    locale: {country: France}\n", "locale.language: is missing"),
+        ("    locale: [France]\n", "must be a mapping of country, language, timezone, currency"),
+        ("    locale: {country: France, language: fr, timezone: Europe/Lutetia, currency: EUR}\n", "is no time zone"),
+        ("    locale: {country: France, language: fr, timezone: ../../etc, currency: EUR}\n", "is no time zone"),
+        ("    locale: {country: France, language: french, timezone: Europe/Paris, currency: EUR}\n", "language code"),
+        ("    locale: {country: France, language: fr, timezone: Europe/Paris, currency: euro}\n", "currency code"),
+        ("    quota: {cpu: 5}\n", "quota.cpu: unknown key"),
+        ("    quota: {file_mb: 0}\n", "0 is not a whole number from 1"),
+        ("    quota: {connections: true}\n", "True is not a whole number"),
+        ("    config: {db_name: x}\n", "config.db_name: cannot be set by hand"),
+        ("    config: {http_timeot: 5}\n", "did you mean `http_timeout`?"),
+        ("    config: {http_timeout: 5}\n", "is not a whole number from 10 to 600"),
+        ("    config: {mute_emails: 1}\n", "1 is not true or false"),
+        ("    config: {allow_cors: no}\n", "False is not text"),
+        ("    staging: {of: tech-school}\n", "staging.expires: is missing"),
+    ],
+)  # fmt: skip
+def test_a_wrong_part_of_a_row_is_refused_with_its_place(file: Path, body: str, reason: str) -> None:
+    assert reason in fault(file, row(body))
 
 
 @pytest.mark.parametrize("domain", ["cuisine-school.com", "not a host", "{{ x }}"])
 def test_a_change_that_would_break_the_file_leaves_it_as_it_was(file: Path, domain: str) -> None:
     with pytest.raises(DeclarationError):
-        store.add_alias(file, "tech-school", domain)
+        with_aliases(file, "tech-school", domain)
     assert file.read_text() == TEXT
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
 
@@ -174,34 +249,36 @@ def test_whatever_passes_as_a_title_is_read_back_as_it_was_written(file: Path, t
     except checks.InvalidValueError:
         return
     file.write_text(TEXT)
-    store.add_school(file, School("music", title, "music.example"))
+    store.put(file, School("music", title, "music.example"))
     assert store.load(file)["music"].title == title
     assert yaml.safe_load(file.read_text())["schools"]["music"]["title"] == title
 
 
 @pytest.mark.parametrize("slug", ["no", "on", "yes", "off", "null", "true"])
 def test_a_slug_that_yaml_would_take_for_something_else_is_written_in_quotes(file: Path, slug: str) -> None:
-    store.add_school(file, School(slug, "School", "music.example"))
+    store.put(file, School(slug, "School", "music.example"))
     assert store.load(file)[slug].domain == "music.example"
 
 
 def test_a_kill_during_the_write_leaves_the_old_file_and_a_later_write_succeeds(file: Path) -> None:
     script = (
-        "import os, signal; from pathlib import Path; from schoolctl.schools import store\n"
+        "import os, signal; from dataclasses import replace; from pathlib import Path\n"
+        "from schoolctl.schools import store\n"
         "class Fatal(type(Path())):\n"
         "    def stat(self, **_): os.kill(os.getpid(), signal.SIGKILL)\n"  # asked for last, just before the rename
-        f"store.add_alias(Fatal({str(file)!r}), 'tech-school', 'learn.example')\n"
+        f"file = Fatal({str(file)!r}); school = store.load(file)['tech-school']\n"
+        "store.put(file, replace(school, aliases=('learn.example',)))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == -signal.SIGKILL
     assert file.read_text() == TEXT
-    store.add_alias(file, "tech-school", "learn.example")
+    with_aliases(file, "tech-school", "learn.example")
     assert "learn.example" in file.read_text()
 
 
 def test_two_writers_at_once_lose_no_row(file: Path) -> None:
     def write(number: int) -> None:
-        store.add_school(file, School(f"school-{number}", "S", f"s{number}.example"))
+        store.put(file, School(f"school-{number}", "S", f"s{number}.example"))
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
     for thread in threads:

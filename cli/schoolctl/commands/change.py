@@ -1,0 +1,66 @@
+"""What the commands that change a school's row have in common: choose, check against all rows, do, report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from schoolctl.context import Context
+from schoolctl.errors import SchoolctlError
+from schoolctl.schools.changes import Change, checked
+from schoolctl.schools.model import School
+from schoolctl.workflows.bulk import Report, raise_failures
+from schoolctl.workflows.change_school import change_schools
+from schoolctl.workflows.step import run_steps
+
+
+def change_chosen(context: Context, chosen: Sequence[School], verb: str, change: Change, *, dry_run: bool) -> None:
+    """Change each chosen school and print what they are now; many share one reload of the edge.
+
+    verb: the command with what follows the slugs, as the audit log shall have it; its first word is the wish.
+    """
+    slugs = [school.slug for school in chosen]
+    _changed_rows(context, slugs, change)  # what is wrong is said before the server is asked
+    wish, _, rest = verb.partition(" ")
+    about = f"`{slugs[0]}`" if len(slugs) == 1 else f"{len(slugs)} schools"
+    with context.locked(" ".join([wish, *slugs, rest]).strip(), f"{wish} {about}", dry_run=dry_run) as server:
+        # Read again under the lock: another command may have changed the rows meanwhile.
+        rows = _changed_rows(context, slugs, change)
+        survey = server.survey()
+        changes = [context.change(before, after, survey) for before, after in rows]
+        if dry_run or len(changes) == 1:
+            results: Mapping[str, SchoolctlError | bool] = {
+                one.after.slug: run_steps(one.steps(), context.ui.progress, dry_run=dry_run) for one in changes
+            }
+        else:
+            results = change_schools(server, changes, context.ui.progress)
+    show_changed(context, [_report(context, school, results[school.slug]) for _, school in rows], wish)
+
+
+def _changed_rows(context: Context, slugs: Sequence[str], change: Change) -> list[tuple[School, School]]:
+    schools = context.project.schools()
+    befores = [schools.named(slug) for slug in slugs]
+    return list(zip(befores, checked(schools, *map(change, befores)), strict=True))
+
+
+def show_changed(context: Context, reports: Sequence[Report], wish: str) -> None:
+    """Print one school as facts and several as a table; raise what went wrong."""
+    rows = [report.row for report in reports]
+    if len(rows) == 1:
+        raise_failures(reports, wish)
+        context.ui.facts({key: value for key, value in rows[0].items() if key not in {"because", "seconds", "result"}})
+        return
+    context.ui.table(rows, ("slug", "result", "because"))
+    raise_failures(reports, wish)
+
+
+def _report(context: Context, school: School, result: SchoolctlError | bool) -> Report:
+    if isinstance(result, SchoolctlError):
+        return Report(school.slug, fault=result)
+    facts: dict[str, Any] = {
+        "slug": school.slug,
+        "title": school.title,
+        "url": context.url(school),
+        "hosts": list(school.hosts),
+        "state": school.state,
+        "changed": result,
+    }
+    return Report(school.slug, facts)

@@ -1,0 +1,97 @@
+"""Say what a school's row becomes when its owner wants something else: pure, checked against all other rows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from schoolctl.errors import DeclarationError, RefusedError
+from schoolctl.schools import settings
+from schoolctl.schools.model import Quota, School, Schools
+
+Change = Callable[[School], School]
+
+
+def checked(schools: Schools, *changed: School) -> tuple[School, ...]:
+    """Return schools as all rows together allow them; raises DeclarationError with the path of the first fault."""
+    rows = {**schools.rows, **{school.slug: school.row for school in changed}}
+    known = Schools(rows)
+    return tuple(known[school.slug] for school in changed)
+
+
+def add_domain(domain: str) -> Change:
+    """Let the school answer to one more name."""
+
+    def change(school: School) -> School:
+        return school if domain in school.hosts else replace(school, aliases=(*school.aliases, domain))
+
+    return change
+
+
+def remove_domain(domain: str) -> Change:
+    """Take a name away; the canonical one has to be another's turn first."""
+
+    def change(school: School) -> School:
+        if domain == school.domain:
+            raise RefusedError(
+                f"Could not remove `{domain}` from `{school.slug}`",
+                because="it is the school's canonical name",
+                hint=f"make another one canonical first: `schoolctl set-primary {school.slug} DOMAIN`",
+            )
+        return replace(school, aliases=tuple(alias for alias in school.aliases if alias != domain))
+
+    return change
+
+
+def set_primary(domain: str) -> Change:
+    """Make a name canonical; the one before becomes an alias, so that no link breaks."""
+
+    def change(school: School) -> School:
+        aliases = [alias for alias in (*school.aliases, school.domain) if alias != domain]
+        return replace(school, domain=domain, aliases=tuple(dict.fromkeys(aliases)))
+
+    return change
+
+
+def rename(title: str) -> Change:
+    """Give the school another title; its slug is for ever."""
+    return lambda school: replace(school, title=title)
+
+
+def suspend(school: School) -> School:
+    """Shut the school's doors for a while."""
+    if school.state == "closed":
+        raise _is_closed(school, "suspend")
+    return replace(school, state="suspended")
+
+
+def resume(school: School) -> School:
+    """Open the doors of a suspended school again."""
+    if school.state == "closed":
+        raise _is_closed(school, "resume")
+    return replace(school, state="active")
+
+
+def limit(quota: Mapping[str, int | None]) -> Change:
+    """Set the named limits, None to lift one; those that are not named stay."""
+    return lambda school: replace(school, quota=Quota(**{**_limits(school.quota), **quota}))
+
+
+def set_config(values: Mapping[str, settings.Value]) -> Change:
+    """Set settings of the site; the others stay."""
+    return lambda school: replace(school, config={**school.config, **values})
+
+
+def unset_config(key: str) -> Change:
+    """Leave a setting to its default again."""
+    return lambda school: replace(school, config={name: value for name, value in school.config.items() if name != key})
+
+
+def _limits(quota: Quota) -> dict[str, int | None]:
+    return {"cpu_seconds": quota.cpu_seconds, "file_mb": quota.file_mb, "connections": quota.connections}
+
+
+def _is_closed(school: School, wish: str) -> DeclarationError:
+    return DeclarationError(
+        f"Could not {wish} `{school.slug}`",
+        because="it is closed",
+        hint=f"open it again with `schoolctl reopen {school.slug}`",
+    )
