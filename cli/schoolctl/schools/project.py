@@ -71,9 +71,14 @@ def find_root(start: Path) -> Path:
     )
 
 
+def inventories(root: Path) -> list[str]:
+    """Return the names of all inventories, the example among them; with a dot begins a draft, which is none yet."""
+    return sorted(path.parent.name for path in (root / "inventories").glob("[!.]*/hosts.yml"))
+
+
 def choose(root: Path, env: str | None) -> Project:
     """Return the project with the inventory from `--env`, SCHOOLCTL_ENV, or the only one there is."""
-    known = sorted(path.parent.name for path in (root / "inventories").glob("*/hosts.yml"))
+    known = inventories(root)
     own = [name for name in known if name != "example"]
     chosen = env or os.environ.get("SCHOOLCTL_ENV") or (own[0] if len(own) == 1 else None)
     if chosen is None:
