@@ -52,6 +52,10 @@ class Ui:
         """Tell that the whole is done, with its time."""
         self.say(f"{text}  {time.monotonic() - self._began:.1f} s")
 
+    def print(self, text: str, *, colour: str | None = None, bold: bool = False) -> None:
+        """Print one line of what was asked for to stdout; colours are left out where nobody looks."""
+        click.echo(click.style(text, fg=colour, bold=bold or None))
+
     def data(self, value: Any) -> None:
         """Print one JSON document to stdout."""
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,5 +1,6 @@
 """The platform: what every school of one server shares, checked and with its defaults filled in."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,14 @@ FILE_NAME = "platform.yml"
 
 # The bench image's own user, and the group by which the edge reads public files: platform and image agree on it.
 FRAPPE_UID = 11000
+
+# What runs on every server, by the names that the stack's template gives.
+CONTAINERS = tuple(
+    f"schools-{service}"
+    for service in (
+        "db", "cache", "queue", "web", "realtime", "worker-short", "worker-long", "scheduler", "tools", "edge",
+    )
+)  # fmt: skip
 
 # Two folders deep, and of characters that no template has to quote.
 _ROOT = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*){2,}")
@@ -31,11 +40,15 @@ _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The ports of the server, and the port that visitors type when something stands in front of it."""
+    """The ports of the server, and what visitors use when something stands in front of it.
+
+    public_addresses: where their DNS leads them; none means the address of hosts.yml.
+    """
 
     http_port: int = 80
     https_port: int = 443
     public_http_port: int = 80
+    public_addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +208,9 @@ def _build(kind: Any, where: str, values: Any) -> Any:
             arguments[name] = tuple(
                 _build(_LISTS[name], f"{place}[{number}]", entry) for number, entry in enumerate(_list(place, value))
             )
-        elif name == "deploy_keys":
+        elif name in _TEXTS:
             arguments[name] = tuple(
-                _text(f"{place}[{number}]", entry) for number, entry in enumerate(_list(place, value))
+                _TEXTS[name](f"{place}[{number}]", entry) for number, entry in enumerate(_list(place, value))
             )
         elif name == "accept_vulnerable_versions":
             if not isinstance(value, Mapping):
@@ -227,3 +240,18 @@ def _text(place: str, value: Any) -> str:
         return checks.text(value)
     except checks.InvalidValueError as fault:
         raise checks.wrong(place, str(fault)) from None
+
+
+def _public_address(place: str, value: Any) -> str:
+    text = _text(place, value)
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise checks.wrong(place, f"{text!r} is no IPv4 or IPv6 address, such as 203.0.113.5") from None
+    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise checks.wrong(place, f"{text!r} is no address that a visitor could reach")
+    return str(address)
+
+
+# How each entry of a plain list is read.
+_TEXTS = {"deploy_keys": _text, "public_addresses": _public_address}

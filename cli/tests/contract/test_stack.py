@@ -9,7 +9,7 @@ import yaml
 
 from schoolctl.render import context
 from schoolctl.render.environment import render
-from schoolctl.schools.platform import Platform, Sizing
+from schoolctl.schools.platform import CONTAINERS, Platform, Sizing
 from tests.support.edge import TEMPLATES
 
 SERVICES = {"db", "cache", "queue", "web", "realtime", "worker-short", "worker-long", "scheduler", "edge", "tools"}
@@ -27,6 +27,10 @@ def test_compose_accepts_it(tmp_path: Path):
     checked = subprocess.run(["docker", "compose", "-f", file, "config", "--quiet"], capture_output=True, text=True)
 
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_every_container_is_known_by_its_name():
+    assert {service["container_name"] for service in _services().values()} == set(CONTAINERS)
 
 
 def test_there_are_ten_services_and_only_the_edge_is_published():

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from schoolctl.schools.platform import CONTAINERS
 from schoolctl.transport.session import ServerFaultError
 
 ROOT = "/srv/schools"
@@ -56,7 +57,10 @@ class ServerModel:
         self.journal_texts: list[str] = []
         self.personalised: dict[str, dict[str, str]] = {}
         self.scheduled: set[str] = set()
-        self.containers = {"schools-web": {"image": "schools/bench:test", "state": "running", "status": "Up"}}
+        self.containers = {
+            name: {"image": "schools/bench:test", "state": "running", "status": "Up 2 hours (healthy)"}
+            for name in CONTAINERS
+        }
         self.reloads = 0
         if provisioned:
             self.folders |= {ROOT, *(f"{ROOT}/{name}" for name in FOLDERS)}
@@ -221,6 +225,9 @@ class ServerModel:
         if argv[0] == "tar":
             options = dict(part.removeprefix("--").partition("=")[::2] for part in argv[1:])
             return self._untar(options["file"], options["directory"])
+        if argv[:2] == ("docker", "start"):
+            self.containers[argv[2]]["state"] = "running"
+            return Answer(stdout=f"{argv[2]}\n")
         return Answer(127, stderr=f"{argv[0]}: not found")
 
     def dump(self, name: str, path: str) -> dict[str, Any]:

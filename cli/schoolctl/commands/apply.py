@@ -1,0 +1,44 @@
+"""`schoolctl apply`."""
+
+from typing import Annotated
+
+import typer
+
+from schoolctl.commands.change import show_changed
+from schoolctl.commands.drift import show_drift
+from schoolctl.commands.options import All, AsJson, DryRun, Jobs, Slugs, Yes, context_of
+from schoolctl.errors import CommandUsageError, RefusedError
+
+
+def apply(
+    typer_context: typer.Context,
+    slugs: Slugs = None,
+    every: All = False,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(help="Remove this, which no row claims, as `plan` names it; repeatable.", metavar="KIND:NAME"),
+    ] = None,
+    jobs: Jobs = 1,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the server to what is declared: the differences that `plan` shows, with the steps of the single commands.
+
+    Example: schoolctl apply --all --yes
+    """
+    context = context_of(typer_context, as_json=as_json)
+    if bool(slugs) == every and not remove:
+        raise CommandUsageError("Could not choose what to apply", because="name slugs, or say --all, but not both")
+    if not (yes or dry_run):
+        show_drift(context, context.drift(context.server.survey(), slugs))
+        if not context.interactive:
+            raise RefusedError("Did not apply it", because="nobody can be asked here", hint="add --yes")
+        typer.confirm("Apply this?", abort=True, err=True)
+    what = " ".join(["apply", *(slugs or ["--all"] * every), *(f"--remove {name}" for name in remove or [])])
+    with context.locked(what, "apply what is declared", dry_run=dry_run) as server:
+        survey = server.survey()
+        everything = context.drift(survey, None)
+        drifts = [drift for drift in everything if every or drift.slug in (slugs or ()) or drift.is_orphan]
+        reports = context.closing(survey, jobs).run(drifts, remove or [], dry_run=dry_run)
+    show_changed(context, reports, "apply")
