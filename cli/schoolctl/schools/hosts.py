@@ -1,5 +1,6 @@
 """Read where the server is from hosts.yml, the file that Ansible reads as well."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from schoolctl.schools import checks
 from schoolctl.schools.yaml_file import read_mapping
 
 FILE_NAME = "hosts.yml"
+_ADDRESS = re.compile(r"[A-Za-z0-9:][A-Za-z0-9._:%-]{0,252}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,27 @@ def load(path: Path, project_root: Path) -> Host:
     port = settings.get("ansible_port")
     if port is not None and (isinstance(port, bool) or not isinstance(port, int)):
         raise checks.wrong(f"{FILE_NAME}: all.hosts.{name}.ansible_port", f"{port!r} is not a port number")
+    address = settings.get("ansible_host", name)
+    try:
+        checked = address_of(address)
+    except checks.InvalidValueError as fault:
+        raise checks.wrong(f"{FILE_NAME}: all.hosts.{name}.ansible_host", f"{address!r} {fault}") from None
     return Host(
         name=str(name),
-        address=str(settings.get("ansible_host", name)),
+        address=checked,
         port=port,
         user=str(settings["ansible_user"]) if "ansible_user" in settings else None,
         key_file=file("ansible_ssh_private_key_file"),
         known_hosts=file("known_hosts_file"),
     )
+
+
+def address_of(value: Any) -> str:
+    """Return where a server is: an address, a name, or a word that ssh's own configuration explains."""
+    checked = checks.text(value)
+    if not _ADDRESS.fullmatch(checked):
+        raise checks.InvalidValueError("is neither an address nor a name of a server")
+    return checked
 
 
 def _mapping(place: str, value: Any) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def choose(root: Path, env: str | None) -> Project:
         raise DeclarationError(
             "Could not choose an inventory",
             because=f"inventories/ holds {', '.join(known) or 'none'}",
-            hint="name one with --env or SCHOOLCTL_ENV; `schoolctl lab up` makes a throw-away one",
+            hint="name one with --env or SCHOOLCTL_ENV; `schoolctl init` or, to try it, `schoolctl lab up` makes one",
         )
     if chosen not in known:
         raise DeclarationError(

@@ -38,7 +38,7 @@ def read_mapping(path: Path, key: str) -> dict[str, Any]:
         raise DeclarationError(
             f"Could not read {path.name}",
             because=f"{path} does not exist",
-            hint="choose an inventory with --env, or make one as the README shows",
+            hint="choose an inventory with --env, or make one with `schoolctl init`",
         ) from None
     except (OSError, UnicodeDecodeError) as fault:
         raise DeclarationError(f"Could not read {path.name}", because=f"{path}: {fault}") from None

@@ -102,6 +102,8 @@ def test_a_server_in_a_group_is_found(tmp_path: Path) -> None:
         "all: {hosts: {a: {}}, vars: [1]}\n",
         "all: {hosts: {a: {ansible_port: '22'}}}\n",
         "all: {hosts: {a: {ansible_port: true}}}\n",
+        "all: {hosts: {a: {ansible_host: -oProxyCommand=id}}}\n",
+        "all: {hosts: {a: {ansible_host: '{{ address }}'}}}\n",
         "{",
     ],
 )
