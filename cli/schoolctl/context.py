@@ -12,6 +12,7 @@ from typing import Any
 
 from schoolctl.bench import database
 from schoolctl.errors import UnreachableError
+from schoolctl.remote import dns
 from schoolctl.remote.server import CommandFailedError, Server, Survey, UnprovisionedError
 from schoolctl.render import context
 from schoolctl.schools import project
@@ -33,6 +34,7 @@ class Context:
     ui: Ui = field(default_factory=Ui)
     start: Path = field(default_factory=Path.cwd)
     transport: Transport | None = None
+    resolver: dns.Resolver = dns.resolve
 
     @cached_property
     def root(self) -> Path:

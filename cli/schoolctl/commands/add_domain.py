@@ -5,14 +5,16 @@ from typing import Annotated
 import typer
 
 from schoolctl.commands.change import change_chosen
-from schoolctl.commands.options import AsJson, DryRun, Slug, context_of
+from schoolctl.commands.options import AsJson, DryRun, ForceDns, Slug, context_of, warn_of_dns
 from schoolctl.schools import changes
+from schoolctl.schools.domains import normalised
 
 
 def add_domain(
     typer_context: typer.Context,
     slug: Slug,
     domain: Annotated[str, typer.Argument(help="The host name to add.", metavar="DOMAIN")],
+    force_dns: ForceDns = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -22,4 +24,7 @@ def add_domain(
     """
     context = context_of(typer_context, as_json=as_json)
     school = context.project.schools().named(slug)
-    change_chosen(context, [school], f"add-domain {domain}", changes.add_domain(domain), dry_run=dry_run)
+    name = normalised(domain)
+    changes.checked(context.project.schools(), changes.add_domain(name)(school))
+    warn_of_dns(context, [name], force=force_dns, ask=not dry_run)
+    change_chosen(context, [school], f"add-domain {name}", changes.add_domain(name), dry_run=dry_run)

@@ -1,11 +1,13 @@
 """`schoolctl new-school`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from schoolctl.commands.options import AsJson, DryRun, Slug, context_of
+from schoolctl.commands.options import AsJson, DryRun, ForceDns, Slug, context_of, warn_of_dns
+from schoolctl.schools.domains import normalised
 from schoolctl.workflows.declare_school import declare_school, locale_of
 from schoolctl.workflows.open_school import OpenSchool, administrator_password
 from schoolctl.workflows.step import run_steps
@@ -31,6 +33,7 @@ def new_school(
     password_file: Annotated[
         Path | None, typer.Option(help="Read the administrator's password from this file; - is stdin.", allow_dash=True)
     ] = None,
+    force_dns: ForceDns = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -43,9 +46,11 @@ def new_school(
     context = context_of(typer_context, as_json=as_json)
     password, is_new = administrator_password(password_file)
     locale = locale_of(country, language, timezone, currency)
-    school = declare_school(
-        context.project.schools_file, slug, domain, title, alias or [], admin_email, locale, dry_run=dry_run
-    )
+    domain = None if domain is None else normalised(domain)
+    aliases = [normalised(name) for name in alias or []]
+    declare = partial(declare_school, context.project.schools_file, slug, domain, title, aliases, admin_email, locale)
+    warn_of_dns(context, declare(dry_run=True).hosts, force=force_dns, ask=not dry_run)
+    school = declare(dry_run=dry_run)
     apps = [app.name for app in context.project.platform.apps]
     with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run) as server:
         opening = OpenSchool(

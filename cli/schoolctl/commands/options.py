@@ -7,7 +7,8 @@ import typer
 
 from schoolctl import suggestions
 from schoolctl.context import Context
-from schoolctl.errors import CommandUsageError
+from schoolctl.errors import CommandUsageError, RefusedError
+from schoolctl.remote import dns
 from schoolctl.schools.model import School
 
 Slug = Annotated[str, typer.Argument(help="The school's slug.", metavar="SLUG", autocompletion=suggestions.slugs)]
@@ -23,6 +24,7 @@ Where = Annotated[
 Jobs = Annotated[int, typer.Option(min=1, max=16, help="How many schools at once.", metavar="N")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+ForceDns = Annotated[bool, typer.Option("--force-dns", help="Do not look up where the names lead.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -31,6 +33,32 @@ def context_of(typer_context: typer.Context, *, as_json: bool = False) -> Contex
     context: Context = typer_context.obj
     context.ui.as_json = context.ui.as_json or as_json
     return context
+
+
+def warn_of_dns(context: Context, domains: Sequence[str], *, force: bool, ask: bool) -> None:
+    """Say on stderr which names do not lead to the server; a person is asked whether to go on, a script goes on.
+
+    force: do not even look. ask: False for a dry run. Raises RefusedError if the person says no.
+    """
+    if force:
+        return
+    project = context.project
+    findings = dns.check(
+        domains,
+        server=project.host.address,
+        public_addresses=project.platform.edge.public_addresses,
+        resolver=context.resolver,
+    )
+    for finding in findings:
+        if finding.sentence:
+            context.ui.say(f"warning: {finding.sentence}")
+    elsewhere = [finding.domain for finding in findings if finding.verdict is dns.Verdict.ELSEWHERE]
+    if elsewhere and ask and context.interactive and not typer.confirm("Go on all the same?", err=True):
+        raise RefusedError(
+            "Nothing was changed",
+            because=f"{', '.join(elsewhere)} should lead to {project.host.name} first",
+            hint="change the DNS and run the same command again, or say --force-dns",
+        )
 
 
 def chosen(context: Context, slugs: Sequence[str] | None, *, every: bool, where: Sequence[str] | None) -> list[School]:

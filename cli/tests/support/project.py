@@ -11,6 +11,7 @@ from typing import Any
 from schoolctl import app
 from schoolctl.bench import database
 from schoolctl.context import Context
+from schoolctl.remote.dns import Addresses, Resolver
 from schoolctl.remote.server import Server
 from schoolctl.schools.platform import FRAPPE_UID
 from schoolctl.transport.base import Transport
@@ -39,11 +40,16 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def schoolctl(project: Path, transport: Transport | None, *arguments: str) -> Run:
-    """Run one command line as `main()` does, over a given transport."""
+def leads_here(_: str) -> Addresses | None:
+    """Answer as a DNS in which every name leads to the example's server."""
+    return frozenset({"203.0.113.10"})
+
+
+def schoolctl(project: Path, transport: Transport | None, *arguments: str, resolver: Resolver = leads_here) -> Run:
+    """Run one command line as `main()` does, over a given transport, in a DNS of its own."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = app.main(list(arguments), context=Context(start=project, transport=transport))
+        code = app.main(list(arguments), context=Context(start=project, transport=transport, resolver=resolver))
     return Run(code, out.getvalue(), err.getvalue())
 
 

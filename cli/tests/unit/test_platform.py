@@ -34,6 +34,12 @@ def test_the_example_is_a_platform_and_says_what_the_defaults_say() -> None:
         ({"edge": {"http_port": "80"}}, "platform.edge.http_port: '80' is not a port number"),
         ({"edge": {"http_port": True}}, "is not a port number"),
         ({"edge": {"http_port": 70000}}, "is not a port number"),
+        ({"edge": {"public_addresses": "203.0.113.5"}}, "edge.public_addresses: must be a list"),
+        ({"edge": {"public_addresses": ["vps1.org"]}}, "edge.public_addresses[0]: 'vps1.org' is no IPv4 or IPv6"),
+        ({"edge": {"public_addresses": ["203.0.113.5", 7]}}, "edge.public_addresses[1]: must be text"),
+        ({"edge": {"public_addresses": ["203.0.113.0/24"]}}, "is no IPv4 or IPv6 address"),
+        ({"edge": {"public_addresses": ["::1"]}}, "is no address that a visitor could reach"),
+        ({"edge": {"public_addresses": ["224.0.0.1"]}}, "is no address that a visitor could reach"),
         ({"apps": "frappe"}, "platform.apps: must be a list"),
         ({"apps": [{"name": "frappe"}]}, "platform.apps[0]: lacks url, branch"),
         ({"apps": []}, "names no app"),
@@ -47,6 +53,12 @@ def test_the_example_is_a_platform_and_says_what_the_defaults_say() -> None:
 )
 def test_a_wrong_value_is_refused_with_its_place(values: dict[str, Any], reason: str) -> None:
     assert reason in fault(**values)
+
+
+def test_public_addresses_are_kept_as_the_dns_writes_them() -> None:
+    edge = {"public_addresses": ["203.0.113.5", "2001:0DB8:0::5", "10.0.0.5"]}
+    platform = Platform.from_mapping({"apps": APPS, "edge": edge})
+    assert platform.edge.public_addresses == ("203.0.113.5", "2001:db8::5", "10.0.0.5")
 
 
 @pytest.mark.parametrize(
