@@ -3,9 +3,10 @@
 import getpass
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,21 @@ from schoolctl.transport.base import Transport
 from schoolctl.transport.session import ServerFaultError
 from schoolctl.ui import Ui
 from schoolctl.workflows.change_school import ChangeSchool
+from schoolctl.workflows.close_drift import CloseDrift
+from schoolctl.workflows.find_drift import Drift, Promise, find_drift
 from schoolctl.workflows.site_files import SiteFiles
+from schoolctl.workflows.step import Outcome
+
+
+@contextmanager
+def _wishing(what: str, wish: str) -> Iterator[None]:
+    try:
+        yield
+    except (CommandFailedError, ServerFaultError) as fault:
+        # These know which operation failed, but not what it was for.
+        fault.what = f"Could not {wish}"
+        fault.hint = fault.hint or f"mend that, then run `schoolctl {what}` again; -v shows more"
+        raise
 
 
 @dataclass
@@ -35,6 +50,7 @@ class Context:
     start: Path = field(default_factory=Path.cwd)
     transport: Transport | None = None
     resolver: dns.Resolver = dns.resolve
+    _more_servers: list[Server] = field(default_factory=list)
 
     @cached_property
     def root(self) -> Path:
@@ -70,14 +86,35 @@ class Context:
         if dry_run:
             yield self.server
             return
-        try:
-            with self.server.locked(f"{getpass.getuser()}@{socket.gethostname()}", what):
+        with _wishing(what, wish), self.server.locked(self._who, what), self.ui.also_telling(self._note):
+            try:
                 yield self.server
-        except (CommandFailedError, ServerFaultError) as fault:
-            # These know which operation failed, but not what it was for.
-            fault.what = f"Could not {wish}"
-            fault.hint = fault.hint or f"mend that, then run `schoolctl {what}` again; -v shows more"
-            raise
+            finally:
+                self._end_more_servers()
+
+    @contextmanager
+    def recorded(self, what: str, wish: str) -> Iterator[Server]:
+        """Leave a line in the audit log for a command that touches nothing which another one may be changing."""
+        with _wishing(what, wish), self.server.recorded(self._who, what):
+            yield self.server
+
+    def attach(self, argv: Sequence[str], what: str, *, tty: bool) -> int:
+        """Run a program on the server with this terminal's streams; the audit log gets its line. Return its code."""
+        return self.server.attach(argv, tty=tty, who=self._who, what=what)
+
+    def more_servers(self, count: int) -> list[Server]:
+        """Return the server through further agents, at most so many: a server may let fewer in at once.
+
+        Those opened while the lock is held work for it, and are ended before it is released.
+        """
+        opened: list[Server] = []
+        for _ in range(count):
+            try:
+                opened.append(self.server.another())
+            except UnreachableError:
+                break  # if it is the connection itself, the next call says so
+        self._more_servers += opened
+        return opened
 
     @contextmanager
     def locked_if_provisioned(self, what: str, wish: str) -> Iterator[None]:
@@ -96,9 +133,9 @@ class Context:
         """Return a school's canonical address."""
         return context.url(school, self.project.platform.edge.public_http_port)
 
-    def site_files(self, school: School) -> SiteFiles:
-        """Return the files that a school needs on the server."""
-        return SiteFiles(self.server, self._templates, self._platform_facts, self.school_facts(school))
+    def site_files(self, school: School, server: Server | None = None) -> SiteFiles:
+        """Return the files that a school needs on the server, to be written through this or the first connection."""
+        return SiteFiles(server or self.server, self._templates, self._platform_facts, self.school_facts(school))
 
     def change(self, before: School, after: School, survey: Survey) -> ChangeSchool:
         """Return the change of one school from its row as it is to its row as it shall be."""
@@ -112,6 +149,39 @@ class Context:
             survey.sites.get(after.slug),
         )
 
+    def promise(self) -> Promise:
+        """Return all that is declared."""
+        project = self.project
+        schools = project.schools()
+        return Promise(
+            schools,
+            {slug: self.site_files(school) for slug, school in schools.items()},
+            context.bench_image(project.platform, self.root, project.apps_lock),
+            datetime.now(UTC).date().isoformat(),
+        )
+
+    def drift(self, survey: Survey, slugs: Sequence[str] | None) -> list[Drift]:
+        """Return where the server differs from what is declared: everywhere, or at some schools alone."""
+        promise = self.promise()
+        for slug in slugs or ():
+            promise.schools.named(slug)
+        drifts = find_drift(promise, survey, self.server.read)
+        return [drift for drift in drifts if drift.slug in slugs] if slugs else drifts
+
+    def closing(self, survey: Survey, jobs: int) -> CloseDrift:
+        """Return what closes differences, through as many connections as jobs."""
+        project = self.project
+        promise = self.promise()
+        return CloseDrift(
+            [self.server, *(self.more_servers(jobs - 1) if jobs > 1 else [])],
+            promise,
+            survey,
+            lambda server, slug: self.site_files(promise.schools[slug], server),
+            project.schools_file,
+            [*(app.name for app in project.platform.apps), "lms_app"],
+            self.ui.progress,
+        )
+
     @property
     def interactive(self) -> bool:
         """Whether a person sits at the terminal and can be asked."""
@@ -119,8 +189,21 @@ class Context:
 
     def close(self) -> None:
         """End the connection, if there is one."""
+        self._end_more_servers()
         if "server" in self.__dict__:
             self.server.close()
+
+    def _end_more_servers(self) -> None:
+        while self._more_servers:
+            self._more_servers.pop().close()
+
+    def _note(self, title: str, outcome: Outcome, seconds: float) -> None:
+        if outcome is not Outcome.SKIPPED:
+            self.server.note(title, outcome.value, seconds)
+
+    @property
+    def _who(self) -> str:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
 
     @cached_property
     def _platform_facts(self) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from schoolctl.errors import SchoolctlError
-from schoolctl.workflows.step import Outcome
+from schoolctl.workflows.step import Outcome, Progress
 
 _MARKS = {
     Outcome.STARTED: ("…", None),
@@ -30,9 +32,13 @@ class Ui:
         self.verbose = verbose
         self._live = sys.stderr.isatty()
         self._began = time.monotonic()
+        self._listeners: list[Progress] = []
+        self._gathered: list[Any] | None = None
 
     def progress(self, title: str, outcome: Outcome, seconds: float) -> None:
         """Say what became of a step; on a terminal a started step's line is replaced by its end."""
+        for listener in self._listeners:
+            listener(title, outcome, seconds)
         mark, colour = _MARKS[outcome]
         if outcome is Outcome.STARTED:
             click.echo(f"  {mark} {title}", err=True, nl=not self._live)
@@ -43,6 +49,15 @@ class Ui:
         else:
             tail = f"  {seconds:.1f} s" + ("" if outcome is Outcome.DONE else f"  ({outcome.value})")
         click.echo(start + click.style(f"  {mark} {title}", fg=colour) + click.style(tail, dim=True), err=True)
+
+    @contextmanager
+    def also_telling(self, listener: Progress) -> Iterator[None]:
+        """Tell somebody else of each step too."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     def say(self, text: str) -> None:
         """Tell a person something on stderr."""
@@ -56,8 +71,20 @@ class Ui:
         """Print one line of what was asked for to stdout; colours are left out where nobody looks."""
         click.echo(click.style(text, fg=colour, bold=bold or None))
 
+    @contextmanager
+    def gathered(self) -> Iterator[list[Any]]:
+        """Keep the JSON documents of commands that run inside another, so that stdout stays one document."""
+        self._gathered = []
+        try:
+            yield self._gathered
+        finally:
+            self._gathered = None
+
     def data(self, value: Any) -> None:
         """Print one JSON document to stdout."""
+        if self._gathered is not None:
+            self._gathered.append(value)
+            return
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -84,6 +111,8 @@ class Ui:
         width = max((len(key) for key in value), default=0)
         for key, entry in value.items():
             shown = ", ".join(map(str, entry)) if isinstance(entry, list | tuple) else entry
+            if isinstance(entry, Mapping):
+                shown = ", ".join(f"{name} {part}" for name, part in entry.items())
             click.echo(f"{key:<{width}}  {'' if shown is None else shown}")
 
     def error(self, fault: SchoolctlError) -> None:
@@ -95,3 +124,25 @@ class Ui:
             click.echo(f"\n{click.style('hint', fg='cyan')}: {fault.hint}", err=True)
         if self.verbose and fault.details:
             click.echo(f"\n{fault.details}", err=True)
+
+
+def size(number: int | None) -> str | None:
+    """Return a number of bytes as a person reads it, such as `31 MB`."""
+    if number is None:
+        return None
+    for unit, step in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number >= step:
+            amount = number / step
+            return f"{amount:.1f} {unit}" if unit == "GB" and amount < 10 else f"{amount:.0f} {unit}"
+    return f"{number} B"
+
+
+def ago(moment: str | None, now: datetime | None = None) -> str | None:
+    """Return how long ago an ISO time was, such as `2 h ago`."""
+    if moment is None:
+        return None
+    seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()
+    for unit, step in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= step:
+            return f"{seconds // step:.0f} {unit} ago"
+    return "just now"

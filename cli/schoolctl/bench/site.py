@@ -1,5 +1,6 @@
 """Bench commands for one site, run in the idle `tools` container so that they eat no visitor's memory."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,11 @@ from schoolctl.transport.base import Command
 TOOLS = "schools-tools"
 # What makes a site its school's own; it changes nothing that is so already.
 PERSONALISE = "lms_app.setup.personalise"
+# What keeps a copy from acting in its school's name; it returns how much of each kind it muted.
+MUTE = "lms_app.staging.mute"
+# What lets somebody in; both print a secret, which goes nowhere but to whoever asked.
+LOGIN_LINK = "lms_app.access.login_link"
+NEW_PASSWORD = "lms_app.access.new_password"  # noqa: S105 - a function's name
 
 
 def bench(*arguments: str, stdin: str = "", secrets: tuple[str, ...] = ()) -> Command:
@@ -32,10 +38,11 @@ def install_app(site: str, app: str) -> Command:
     return bench("--site", site, "install-app", app)
 
 
-def execute(site: str, function: str, arguments: Mapping[str, Any]) -> Command:
+def execute(site: str, function: str, arguments: Mapping[str, Any] | None = None) -> Command:
     """Call a Python function by its dotted path with plain arguments; prints what it returns as JSON."""
     # bench evaluates --kwargs as Python, so the arguments are written as Python literals.
-    return bench("--site", site, "execute", function, "--kwargs", repr(dict(arguments)))
+    keywords = ("--kwargs", repr(dict(arguments))) if arguments else ()
+    return bench("--site", site, "execute", function, *keywords)
 
 
 def enable_scheduler(site: str) -> Command:
@@ -51,3 +58,9 @@ def clear_cache(site: str) -> Command:
 def passthrough(site: str, arguments: Sequence[str], *, tty: bool) -> tuple[str, ...]:
     """Return argv for a bench command that the user wrote himself."""
     return ("docker", "exec", "-it" if tty else "-i", TOOLS, "bench", "--site", site, *arguments)
+
+
+def told(arguments: Sequence[str]) -> str:
+    """Return what may be written down of a bench command: its first word, if it looks like a command's name."""
+    word = arguments[0] if arguments else ""
+    return word if re.fullmatch(r"[a-z][a-z0-9-]{0,39}", word) else "..."

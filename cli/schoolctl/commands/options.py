@@ -25,7 +25,14 @@ Jobs = Annotated[int, typer.Option(min=1, max=16, help="How many schools at once
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 ForceDns = Annotated[bool, typer.Option("--force-dns", help="Do not look up where the names lead.")]
+User = Annotated[
+    str | None, typer.Option(help="Who, as the school knows them; its administrator when left out.", metavar="USER")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Confirm = Annotated[
+    list[str] | None,
+    typer.Option(help="The slug once more; with --yes it answers for scripts.", metavar="SLUG"),
+]
 
 
 def context_of(typer_context: typer.Context, *, as_json: bool = False) -> Context:
@@ -33,6 +40,27 @@ def context_of(typer_context: typer.Context, *, as_json: bool = False) -> Contex
     context: Context = typer_context.obj
     context.ui.as_json = context.ui.as_json or as_json
     return context
+
+
+def require_consent(
+    context: Context, slugs: Sequence[str], consequence: str, *, yes: bool, confirm: Sequence[str] | None
+) -> None:
+    """Have each slug typed by the person at the terminal, or said with --yes and --confirm by a script.
+
+    consequence: what happens, as a sentence. Raises RefusedError if the consent is not given.
+    """
+    if yes and set(slugs) <= set(confirm or ()):
+        return
+    if yes or confirm or not context.interactive:
+        said = " ".join(f"--confirm {slug}" for slug in slugs)
+        raise RefusedError(
+            "Nothing was done",
+            because=f"this needs a consent that names {', '.join(slugs)}: {consequence}",
+            hint=f"add --yes {said}, or type it on a terminal",
+        )
+    for slug in slugs:
+        if typer.prompt(f"{consequence} Type `{slug}` to go on", err=True) != slug:
+            raise RefusedError("Nothing was done", because=f"`{slug}` was not typed")
 
 
 def warn_of_dns(context: Context, domains: Sequence[str], *, force: bool, ask: bool) -> None:

@@ -5,7 +5,10 @@ one JSON request a line from stdin and writes one JSON answer a line to stdout. 
 in hand is finished, the audit log gets its line, and the lock falls with this process: never before the work has ended.
 """
 
+import collections
+import errno
 import fcntl
+import fnmatch
 import gzip
 import hashlib
 import http.client
@@ -13,8 +16,10 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tarfile
@@ -25,9 +30,20 @@ import zlib
 from typing import IO, Any, cast
 
 OUTPUT_LIMIT = 200_000
+LINE_LIMIT = 4_000
 LOCK_NAME = "lock"
 LOCK_INFO_NAME = "lock.json"
+# Held together by the further agents of a command, as long as they work.
+WORKERS_NAME = "lock.workers"
+# A glance at a lock holds it for an instant, and an agent that was let go needs one to end.
+PATIENCE = 0.5
 AUDIT_NAME = "audit.log"
+OPERATIONS_FOLDER = "journal/operations"
+OPERATIONS_KEPT = 500
+# What of a claim may be told; it holds no secrets, but it is a file like any other.
+CLAIM_KEYS = ("doing", "database", "set", "of", "options", "since")
+# Edge lines that are looked through for new ones of a school, at most, each time somebody who follows asks.
+EDGE_LINES = 5000
 
 
 class Fault(Exception):  # noqa: N818 - the word of the protocol
@@ -45,6 +61,8 @@ class Agent:
     def __init__(self) -> None:
         self.root = ""
         self.lock: int | None = None
+        self.workers: int | None = None
+        self.journal: int | None = None
         self.holder: dict[str, Any] = {}
 
     # --- the session -------------------------------------------------------------------------------------------------
@@ -55,48 +73,207 @@ class Agent:
             self.root = os.path.realpath(root)
         return {"python": list(sys.version_info[:2])}
 
-    def do_lock(self, who: str, what: str, since: str) -> None:
-        """Take the server's lock or say who holds it; `since` is the client's ISO time."""
-        if not os.path.isdir(self.root):
-            raise Fault("unprovisioned", f"{self.root} does not exist on the server")
-        lock = os.open(self.inside(f"{self.root}/{LOCK_NAME}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    def do_lock(self, who: str, what: str, since: str) -> str:
+        """Take the server's lock or say who holds it; return the operation's name. `since` is the client's ISO time."""
+        self.demand_provisioned()
+        lock = self.take(LOCK_NAME, fcntl.LOCK_EX)
+        if lock is None:
+            raise Fault("locked", self.said_holder("has held the lock since") or "another command holds the lock")
+        workers = self.take(WORKERS_NAME, fcntl.LOCK_EX)
+        if workers is None:
             os.close(lock)
-            try:
-                with open(f"{self.root}/{LOCK_INFO_NAME}", encoding="utf-8") as file:
-                    holder = json.load(file)
-                message = f"{holder['who']} has held the lock since {holder['since']}, doing: {holder['what']}"
-            except (OSError, ValueError, KeyError):
-                message = "another command holds the lock"
-            raise Fault("locked", message) from None
+            told = self.said_holder("began at") or "its holder is gone"
+            raise Fault("locked", f"the work of a command that was cut off is not over yet: {told}")
         self.lock = lock
-        self.holder = {"who": who, "what": what, "since": since, "started": time.time()}
-        self.do_write(f"{self.root}/{LOCK_INFO_NAME}", json.dumps(self.holder), "0600", "root", "root")
+        self.begin(who, what, since)
+        self.holder["operation"] = operation_name(self.holder["started"])
+        try:
+            self.do_write(f"{self.root}/{LOCK_INFO_NAME}", json.dumps(self.holder), "0600", "root", "root")
+        except OSError:
+            # On a full disk it must be possible to make room. What an earlier holder left would be a lie.
+            self.do_remove(f"{self.root}/{LOCK_INFO_NAME}")
+        finally:
+            os.close(workers)
+        self.open_journal()
+        return str(self.holder["operation"])
+
+    def do_join(self, name: str) -> None:
+        """Work for the operation of another agent: until this one ends too, nobody else gets the lock."""
+        workers = self.take(WORKERS_NAME, fcntl.LOCK_SH)
+        holder = self.do_read_json(f"{self.root}/{LOCK_INFO_NAME}", ["operation"]) or {}
+        if workers is None or holder.get("operation") != name:
+            if workers is not None:
+                os.close(workers)
+            raise Fault("locked", f"the operation {name} does not hold the lock any more")
+        self.workers = workers
+
+    def do_record(self, who: str, what: str, since: str) -> None:
+        """Begin what needs no lock, but a line in the audit log when it is released."""
+        self.demand_provisioned()
+        self.begin(who, what, since)
+
+    def do_note(self, step: str, outcome: str, seconds: float) -> None:
+        """Write down what became of a step, if there is a journal."""
+        self.write_journal({"step": step, "outcome": outcome, "seconds": round(seconds, 1)})
 
     def do_release(self, result: str) -> None:
-        """Write the audit line and let go of the lock."""
-        if self.lock is None:
+        """Write the audit line and the journal's last one, and let go of the lock."""
+        if not self.holder:
             return
+        seconds = round(time.time() - self.holder["started"], 1)
         line = {
             "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.holder["started"])),
             "who": self.holder["who"],
             "what": self.holder["what"],
             "result": result,
-            "seconds": round(time.time() - self.holder["started"], 1),
+            "seconds": seconds,
         }
+        if "operation" in self.holder:
+            line["operation"] = self.holder["operation"]
+        self.write_journal({"result": result, "seconds": seconds})
         try:
-            log = os.open(f"{self.root}/{AUDIT_NAME}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            try:
-                os.write(log, (json.dumps(line) + "\n").encode())
-            finally:
-                os.close(log)
-            self.do_remove(f"{self.root}/{LOCK_INFO_NAME}")
+            self.append(f"{self.root}/{AUDIT_NAME}", line)
+            # While another agent of this operation is at work, people shall be told whose work that is.
+            if self.lock is not None and not self.is_held(WORKERS_NAME):
+                self.do_remove(f"{self.root}/{LOCK_INFO_NAME}")
         finally:
             # A full disk must not keep the lock.
-            os.close(self.lock)
-            self.lock = None
+            for descriptor in (self.journal, self.lock):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self.journal = self.lock = None
+            self.holder = {}
+
+    def demand_provisioned(self) -> None:
+        """Raise a fault if the server was never made ready."""
+        if not os.path.isdir(self.root):
+            raise Fault("unprovisioned", f"{self.root} does not exist on the server")
+
+    def begin(self, who: str, what: str, since: str) -> None:
+        """Remember what the audit log will say."""
+        self.holder = {"who": who, "what": what, "since": since, "started": time.time()}
+
+    def take(self, name: str, kind: int) -> int | None:
+        """Return a descriptor that holds a lock, or None if somebody else holds it for longer than a moment."""
+        lock = os.open(self.inside(f"{self.root}/{name}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    os.close(lock)
+                    return None
+                time.sleep(0.02)
+            else:
+                return lock
+
+    def is_held(self, name: str) -> bool:
+        """Say whether somebody holds a lock now."""
+        try:
+            lock = os.open(self.inside(f"{self.root}/{name}"), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def said_holder(self, between: str) -> str:
+        """Return who took the lock last, when and what for, as words; nothing if that is not known."""
+        holder = self.do_read_json(f"{self.root}/{LOCK_INFO_NAME}", ["who", "since", "what"]) or {}
+        return f"{holder['who']} {between} {holder['since']}, doing: {holder['what']}" if len(holder) == 3 else ""
+
+    # --- what is written down ----------------------------------------------------------------------------------------
+
+    def open_journal(self) -> None:
+        """Begin the operation's journal and drop the oldest ones; where it cannot be written, work goes on without."""
+        folder = f"{self.root}/{OPERATIONS_FOLDER}"
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            for name in sorted(os.listdir(folder))[: -OPERATIONS_KEPT + 1]:
+                os.unlink(f"{folder}/{name}")
+            path = self.operation_path(self.holder["operation"])
+            self.journal = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            self.journal = None
+        self.write_journal({"who": self.holder["who"], "what": self.holder["what"]})
+
+    def write_journal(self, line: dict[str, Any]) -> None:
+        """Add a line to the journal, if there is one and room for it."""
+        if self.journal is None:
+            return
+        try:
+            append_line(self.journal, {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **line})
+        except OSError:
+            return
+
+    def append(self, path: str, line: dict[str, Any]) -> None:
+        """Add a line to a file of root's."""
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            append_line(file, line)
+        finally:
+            os.close(file)
+
+    def operation_path(self, name: str) -> str:
+        """Return where the journal of an operation lies."""
+        return self.inside(f"{self.root}/{OPERATIONS_FOLDER}/{name}.jsonl")
+
+    def do_operation(self, name: str) -> list[dict[str, Any]] | None:
+        """Return the lines of an operation's journal, or null when there is none."""
+        return self.read_lines(self.operation_path(name))
+
+    def do_history(self, word: str | None, limit: int) -> list[dict[str, Any]]:
+        """Return the last lines of the audit log, oldest first: all, or those whose command has a certain word."""
+        return self.read_lines(f"{self.root}/{AUDIT_NAME}", word, limit) or []
+
+    def read_lines(self, path: str, word: str | None = None, limit: int = 10_000) -> list[dict[str, Any]] | None:
+        """Return the last JSON objects of a file of lines, or None when there is no file; half a line is no line."""
+        found: collections.deque[dict[str, Any]] = collections.deque(maxlen=limit)
+        try:
+            with self.open_file(path) as file:
+                for line in file:
+                    try:
+                        entry = json.loads(line)
+                    except ValueError:
+                        continue
+                    if isinstance(entry, dict) and (word is None or word in str(entry.get("what")).split()):
+                        found.append(entry)
+        except FileNotFoundError:
+            return None
+        return list(found)
+
+    def do_state(self) -> dict[str, Any]:
+        """Return what goes on and what was left: lock, claims, how far the last operation came, free space.
+
+        holder: who has the lock, or null. working: further agents are at work, for a holder that may be gone already.
+        last: its name, what its journal began with, its last step and its result, as far as there are such.
+        """
+        self.demand_provisioned()
+        held, working = self.is_held(LOCK_NAME), self.is_held(WORKERS_NAME)
+        info = self.do_read_json(f"{self.root}/{LOCK_INFO_NAME}", ["who", "what", "since", "operation"])
+        names = self.do_list(f"{self.root}/{OPERATIONS_FOLDER}")
+        last = None
+        if names:
+            last = {"operation": names[-1][: -len(".jsonl")]}
+            for line in self.do_operation(last["operation"]) or []:
+                last.update(line)
+        return {
+            "holder": info or {} if held or working else None,
+            "working": working,
+            "claims": self.claims(),
+            "last": last,
+            "free": self.do_free(self.root),
+        }
+
+    def claims(self) -> dict[str, dict[str, Any]]:
+        """Return what commands under way, or interrupted, noted about schools, by slug."""
+        files = sorted(pathlib.Path(self.root, "journal").glob("*.json"))
+        return {file.stem: self.do_read_json(str(file), list(CLAIM_KEYS)) or {} for file in files}
 
     # --- programs ----------------------------------------------------------------------------------------------------
 
@@ -366,9 +543,6 @@ class Agent:
             for config in sorted(archive.glob("*.closed/site_config.json"))
         }
         kept = [self.do_read_json(str(config), ["db_name"]) for config in sorted(archive.glob("*/*/site_config.json"))]
-        claims = {}
-        for file in sorted(pathlib.Path(self.root, "journal").glob("*.json")):
-            claims[file.stem] = self.do_read_json(str(file), ["doing", "database", "set", "since"]) or {}
         backups = {
             folder.name: sorted(entry.name for entry in folder.iterdir() if entry.suffix != ".partial")
             for folder in sorted(pathlib.Path(self.root, "backups").glob("*"))
@@ -384,11 +558,11 @@ class Agent:
             "sites": sites,
             "closed": closed,
             "kept": [config["db_name"] for config in kept if config and "db_name" in config],
-            "claims": claims,
+            "claims": self.claims(),
             "backups": backups,
             "files": files,
             "edge_is_current": self.edge_is_current(),
-            "containers": self.containers(),
+            "containers": self.do_containers(),
             "databases": names,
             "users": users,
         }
@@ -410,7 +584,7 @@ class Agent:
             "config": {key: values[key] for key in keys if key in values},
         }
 
-    def containers(self) -> dict[str, dict[str, str]]:
+    def do_containers(self) -> dict[str, dict[str, str]]:
         """Return image, state and status of each of the platform's containers."""
         listed = self.do_run(["docker", "ps", "--all", "--filter", "name=^schools-", "--format", "{{json .}}"])
         if listed["code"] != 0:
@@ -441,6 +615,112 @@ class Agent:
             site["title"] = titles.get(site["database"])
         return sorted(row[1] for row in rows if row[0] == "database"), sorted(limits)
 
+    def do_usage(
+        self, database_argv: list[str], databases: dict[str, str | None], folders: dict[str, str]
+    ) -> dict[str, dict[str, Any]]:
+        """Return what each school takes of the disk, and who was in it when, in the school's own time.
+
+        Blocks on the disk, not lengths: what would be free without it. One `du` for all folders and one client for all
+        databases; what cannot be asked is null. No question goes over all tables of all schools.
+        """
+        own = {slug: str(name) for slug, name in databases.items() if re.fullmatch(r"sch[0-9a-f]{12}", str(name))}
+        stores = {slug: f"{self.root}/db/{name}" for slug, name in own.items()}
+        places = {slug: self.inside(folder) for slug, folder in folders.items()}
+        argv = ["du", "--summarize", "--block-size=1", "--", *stores.values(), *places.values()]
+        lines = [line.partition("\t") for line in self.do_run(argv)["stdout"].splitlines()]
+        sizes = {path: size for size, _, path in lines}
+        statement = (
+            "SELECT 'usage', '{0}', SUM(enabled), MAX(last_login), MAX(last_active),"
+            " (SELECT MAX(last_execution) FROM `{0}`.`tabScheduled Job Type`),"
+            " (SELECT MAX(value) FROM `{0}`.tabSingles WHERE doctype = 'System Settings' AND field = 'time_zone')"
+            " FROM `{0}`.tabUser WHERE name NOT IN ('Guest', 'Administrator');\n"
+        )
+        answer = self.do_run([*database_argv, "--force"], "".join(map(statement.format, sorted({*own.values()}))))
+        said = [line.split("\t") for line in answer["stdout"].splitlines()]
+        rows = {row[1]: [None if value == "NULL" else value for value in row[2:]] for row in said if len(row) == 7}
+        usage: dict[str, dict[str, Any]] = {}
+        for slug, folder in places.items():
+            name = own.get(slug, "")
+            users, login, active, tick, zone = rows.get(name, [None] * 5)
+            usage[slug] = {
+                "database_bytes": int(sizes[stores[slug]]) if stores.get(slug) in sizes else None,
+                "files_bytes": int(sizes[folder]) if folder in sizes else None,
+                "users": int(users or 0) if name in rows else None,
+                "last_login": login,
+                "last_active": active,
+                "last_tick": tick,
+                "time_zone": zone,
+            }
+        return usage
+
+    def do_edge_log(self, slug: str, lines: int, since: str | None) -> dict[str, Any]:
+        """Return the edge's last requests for one school; `since` an earlier answer's `seen`: those after it.
+
+        What is no request of this school is never told: words of Nginx about itself name no school.
+        """
+        argv = ["docker", "logs", "--timestamps"]
+        if since is not None:
+            argv += ["--since", since, "--tail", str(EDGE_LINES)]
+        found: collections.deque[dict[str, Any]] = collections.deque(maxlen=lines)
+        process = subprocess.Popen(
+            [*argv, "schools-edge"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        seen = since or ""
+        for line in cast(IO[bytes], process.stdout):
+            stamp, _, text = line.decode(errors="replace").partition(" ")
+            if stamp <= seen or not stamp[:1].isdigit():
+                continue
+            seen = stamp
+            try:
+                request = json.loads(text) if f'"{slug}"' in text else None
+            except ValueError:
+                continue
+            if isinstance(request, dict) and request.get("school") == slug:
+                found.append({key: str(value)[:LINE_LIMIT] for key, value in request.items()})
+        if process.wait() != 0:
+            raise Fault("docker", "`docker logs schools-edge` failed")
+        return {"requests": list(found), "seen": seen or None}
+
+    def do_site_logs(
+        self, site: str, names: list[str], lines: int, seen: dict[str, list[int]] | None
+    ) -> dict[str, dict[str, Any]]:
+        """Return the last lines of those log files of a site whose names fit; `seen` by an earlier answer: those after.
+
+        Each file comes with a position to hand in again: inode and bytes. No link is followed: it may lead to another
+        school.
+        """
+        folder = f"{self.root}/sites/{site}/logs"
+        if os.path.realpath(folder) != folder:
+            raise Fault("outside", f"{folder} leads elsewhere")
+        found = {}
+        for name in self.do_list(folder):
+            if not any(fnmatch.fnmatchcase(name, wanted) for wanted in names):
+                continue
+            try:
+                # A pipe in a file's place must not keep the agent waiting.
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                with os.fdopen(os.open(f"{folder}/{name}", flags), "rb") as file:
+                    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                        found[name] = self.new_lines(file, lines, (seen or {}).get(name))
+            except OSError:
+                continue  # rotated away meanwhile, or a link
+        return found
+
+    def new_lines(self, file: IO[bytes], lines: int, seen: list[int] | None) -> dict[str, Any]:
+        """Return the last whole lines of a file after a position, and the position after them."""
+        facts = os.fstat(file.fileno())
+        inode, at = seen or (facts.st_ino, 0)
+        if inode != facts.st_ino or at > facts.st_size:
+            at = 0  # a new file in its place
+        start = max(at, facts.st_size - OUTPUT_LIMIT)
+        file.seek(start)
+        data = file.read(facts.st_size - start)
+        data = data[: data.rfind(b"\n") + 1]  # half a line comes with the next answer
+        text = data.decode(errors="replace").split("\n")[:-1]
+        # Where the reading begins in the middle, so does the first line.
+        whole = text[1:] if start > at else text
+        return {"lines": [line[:LINE_LIMIT] for line in whole[-lines:]], "seen": [facts.st_ino, start + len(data)]}
+
     def do_probe(self, host: str, port: int, path: str, wanted: list[int], within: float) -> int | None:
         """Ask the edge for a page as a visitor of `host` would, until it gives a wanted status or `within` s are over.
 
@@ -459,6 +739,22 @@ class Agent:
             if status in wanted or time.monotonic() >= end:
                 return status
             time.sleep(0.1)
+
+
+def operation_name(started: float) -> str:
+    """Return a name for what begins now: names sort by time, within a second too, and none comes twice."""
+    fraction = int(started % 1 * 0x1000)
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}-{fraction:03x}{secrets.token_hex(2)[:3]}"
+
+
+def append_line(file: int, line: dict[str, Any]) -> None:
+    """Write one JSON line to the end of an open file, whole or not at all."""
+    data = (json.dumps(line) + "\n").encode()
+    written = os.write(file, data)
+    if written < len(data):
+        # Half a line would swallow the next one.
+        os.ftruncate(file, os.fstat(file).st_size - written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def answer(agent: Agent, line: bytes) -> dict[str, Any]:
@@ -491,8 +787,11 @@ def main() -> None:
     result = "client gone"
     try:
         for line in sys.stdin.buffer:
-            sys.stdout.write(json.dumps(answer(agent, line)) + "\n")
-            sys.stdout.flush()
+            answered = answer(agent, line)
+            # Who sent no number does not wait.
+            if answered["id"] is not None:
+                sys.stdout.write(json.dumps(answered) + "\n")
+                sys.stdout.flush()
     except BrokenPipeError:
         # Nobody listens any more; do not let the interpreter try again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

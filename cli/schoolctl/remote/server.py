@@ -1,5 +1,6 @@
 """One server: what is on it, and the few things that workflows may do to it."""
 
+import copy
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -63,6 +64,44 @@ class Survey:
         return web["image"] if web else None
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a school takes and how it is used; None for what cannot be known. Times are ISO, UTC.
+
+    users: enabled ones, without the guest and the administrator. last_tick: when a scheduled job was last begun.
+    """
+
+    database_bytes: int | None = None
+    files_bytes: int | None = None
+    users: int | None = None
+    last_login: str | None = None
+    last_active: str | None = None
+    last_tick: str | None = None
+
+    @property
+    def bytes(self) -> int | None:
+        """Both sizes together, as far as they are known."""
+        known = [size for size in (self.database_bytes, self.files_bytes) if size is not None]
+        return sum(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What goes on at one moment, and what was left.
+
+    holder: who, what, since and operation of the command that has the lock, as far as known; None when it is free.
+    working: agents of a command are at work whose own holder may be gone. claims: as in a survey. last: the newest
+    operation, with who, what, its last step and outcome, and its result; what is missing was never written down.
+    """
+
+    holder: Mapping[str, Any] | None
+    working: bool
+    claims: Mapping[str, Mapping[str, Any]]
+    last: Mapping[str, Any] | None
+    free_bytes: int
+    free_inodes: int
+
+
 class CommandFailedError(SchoolctlError):
     """Report a program that ended with another exit code than 0."""
 
@@ -76,6 +115,8 @@ class CommandFailedError(SchoolctlError):
             details="\n".join([f"$ {command.shown()}", *lines[-20:]]),
         )
         self.result = result
+        # For what is kept on the server: without the arguments.
+        self.in_short = f"{command.argv[0]} exited with {result.code}{last}"
 
 
 class UnprovisionedError(RefusedError):
@@ -104,6 +145,8 @@ class Server:
         self._transport = transport
         self._now = now
         self._bound = False
+        # What holds the lock through this connection, by the name of its journal.
+        self._operation: str | None = None
 
     # --- the session -------------------------------------------------------------------------------------------------
 
@@ -114,15 +157,30 @@ class Server:
         Raises RefusedError if another command holds it, naming who, since when and doing what.
         """
         try:
-            self._call("lock", who=who, what=what, since=self._stamp())
+            self._operation = self._call("lock", who=who, what=what, since=self._stamp())
         except ServerFaultError as fault:
             if fault.kind == "locked":
                 raise RefusedError(
                     f"Could not begin on {self.name}",
                     because=fault.because,
-                    hint="wait for it to end, then run this again",
+                    hint="wait for it to end, then run this again; `schoolctl status` shows how far it is",
                 ) from None
             raise
+        try:
+            with self._released():
+                yield
+        finally:
+            self._operation = None
+
+    @contextmanager
+    def recorded(self, who: str, what: str) -> Iterator[None]:
+        """Leave a line in the audit log for something that needs no lock."""
+        self._call("record", who=who, what=what, since=self._stamp())
+        with self._released():
+            yield
+
+    @contextmanager
+    def _released(self) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
@@ -131,7 +189,7 @@ class Server:
         except UnreachableError:
             raise  # the agent writes its line by itself when it finds that nobody listens
         except SchoolctlError as fault:
-            self._release_after(f"failed: {fault}")
+            self._release_after(f"failed: {fault.in_short if isinstance(fault, CommandFailedError) else fault}")
             raise
         except BaseException as fault:
             self._release_after(f"failed: {type(fault).__name__}")
@@ -142,6 +200,68 @@ class Server:
         # What went wrong first is the one to report; the lock falls with the connection in any case.
         with suppress(SchoolctlError):
             self._call("release", result=result)
+
+    def note(self, step: str, outcome: str, seconds: float) -> None:
+        """Write down what became of a step of the operation that holds the lock; waits for no answer.
+
+        A line that was cut is found out by the step itself.
+        """
+        if self._operation is not None:
+            with suppress(UnreachableError):
+                self._transport.tell("note", step=step, outcome=outcome, seconds=seconds)
+
+    def another(self) -> "Server":
+        """Return this server through a further agent; it works for the operation that holds the lock, if one does.
+
+        Raises UnreachableError if the server lets no more in.
+        """
+        beside = copy.copy(self)
+        beside._transport, beside._bound, beside._operation = self._transport.another(), False, None
+        beside._bind()
+        if self._operation is not None:
+            beside._call("join", name=self._operation)
+        return beside
+
+    def state(self) -> State:
+        """Return what goes on there and what was left, without asking Docker."""
+        found = self._call("state")
+        return State(
+            holder=found["holder"],
+            working=found["working"],
+            claims=found["claims"],
+            last=found["last"],
+            free_bytes=found["free"]["bytes"],
+            free_inodes=found["free"]["inodes"],
+        )
+
+    def containers(self) -> Mapping[str, Mapping[str, str]]:
+        """Return image, state and status of each of the platform's containers, by name."""
+        found: Mapping[str, Mapping[str, str]] = self._call("containers")
+        return found
+
+    def history(self, word: str | None, limit: int) -> list[dict[str, Any]]:
+        """Return the audit log's last lines, newest last: all, or those whose command has a certain word."""
+        lines: list[dict[str, Any]] = self._call("history", word=word, limit=limit)
+        return lines
+
+    def operation(self, name: str) -> list[dict[str, Any]] | None:
+        """Return the lines of an operation's journal, or None when it is not kept (any more)."""
+        lines: list[dict[str, Any]] | None = self._call("operation", name=name)
+        return lines
+
+    def edge_log(self, slug: str, lines: int, since: str | None = None) -> tuple[list[dict[str, str]], str | None]:
+        """Return the edge's last requests for one school, and the moment to hand in for those after them."""
+        found = self._call("edge_log", slug=slug, lines=lines, since=since)
+        return found["requests"], found["seen"]
+
+    def site_logs(
+        self, site: str, names: Sequence[str], lines: int, seen: Mapping[str, Sequence[int]] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Return for each log file of a site whose name fits its last lines, and the position for those after them."""
+        found: dict[str, dict[str, Any]] = self._call(
+            "site_logs", site=site, names=list(names), lines=lines, seen=None if seen is None else dict(seen)
+        )
+        return found
 
     def survey(self) -> Survey:
         """Return what is on the server now, in one round trip."""
@@ -159,6 +279,19 @@ class Server:
             users=found["users"],
         )
 
+    def usage(self, survey: Survey) -> dict[str, Usage]:
+        """Return by slug what each site of a survey takes, closed ones too, in one round trip."""
+        sites = {name: (site, self.path("sites", name)) for name, site in survey.sites.items()}
+        for name, site in survey.closed.items():
+            sites.setdefault(name, (site, self.path("archive", name + CLOSED)))
+        found = self._call(
+            "usage",
+            database_argv=self._database_client,
+            databases={name: site.database for name, (site, _) in sites.items()},
+            folders={name: folder for name, (_, folder) in sites.items()},
+        )
+        return {name: _usage(**usage) for name, usage in found.items()}
+
     # --- programs ----------------------------------------------------------------------------------------------------
 
     def run(self, command: Command, *, timeout: float | None = None) -> Result:
@@ -166,9 +299,16 @@ class Server:
         answer = self._call("run", argv=list(command.argv), stdin=command.stdin, timeout=timeout)
         return self._good(command, Result(answer["code"], answer["stdout"], answer["stderr"]))
 
-    def attach(self, argv: Sequence[str], *, tty: bool) -> int:
-        """Run a program with this terminal's own streams; return its exit code."""
-        return self._transport.attach(argv, tty=tty)
+    def attach(self, argv: Sequence[str], *, tty: bool, who: str, what: str) -> int:
+        """Run a program with this terminal's own streams; return its exit code, which the audit log gets too."""
+        self._call("record", who=who, what=what, since=self._stamp())
+        try:
+            code = self._transport.attach(argv, tty=tty)
+        except BaseException:
+            self._release_after("interrupted")
+            raise
+        self._call("release", result=f"exit code {code}")
+        return code
 
     def dump(self, argv: Sequence[str], path: str) -> Mapping[str, Any]:
         """Write a program's SQL dump to a file, gzipped; return its tables (count), sha256 and bytes."""
@@ -324,9 +464,7 @@ class Server:
         self._transport.close()
 
     def _call(self, operation: str, **arguments: Any) -> Any:
-        if not self._bound:
-            self._transport.call("hello", root=self.root)
-            self._bound = True
+        self._bind()
         try:
             return self._transport.call(operation, **arguments)
         except ServerFaultError as fault:
@@ -335,6 +473,11 @@ class Server:
                     f"{self.name} is not provisioned", because=fault.because, hint="run `schoolctl provision`"
                 ) from None
             raise
+
+    def _bind(self) -> None:
+        if not self._bound:
+            self._transport.call("hello", root=self.root)
+            self._bound = True
 
     def _good(self, command: Command, result: Result) -> Result:
         if result.code != 0:
@@ -347,3 +490,21 @@ class Server:
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _usage(time_zone: str | None, **facts: Any) -> Usage:
+    for name in ("last_login", "last_active", "last_tick"):
+        facts[name] = _in_utc(facts[name], time_zone)
+    return Usage(**facts)
+
+
+def _in_utc(told: str | None, time_zone: str | None) -> str | None:
+    """Return a school's own time as ISO time in UTC, None where it is none."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        # Frappe takes this zone where none is set yet.
+        moment = datetime.fromisoformat(told or "").replace(tzinfo=ZoneInfo(time_zone or "Asia/Kolkata"))
+    except (ValueError, LookupError, OSError):
+        return None
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

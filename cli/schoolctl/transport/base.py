@@ -45,6 +45,15 @@ class Transport(Protocol):
         Raises ServerFaultError if the operation fails there, UnreachableError if the connection does.
         """
 
+    def tell(self, operation: str, **arguments: Any) -> None:
+        """Send the agent an operation whose answer nobody waits for; it comes before every later call.
+
+        Raises UnreachableError if it cannot be sent.
+        """
+
+    def another(self) -> "Transport":
+        """Return a further agent over the same connection; it ends with this transport at the latest."""
+
     def attach(self, argv: Sequence[str], *, tty: bool) -> int:
         """Run a program on the server with this process's own stdin, stdout and stderr; return its exit code."""
 

@@ -1,6 +1,7 @@
 """Speak with the agent: one JSON object a line, in both directions."""
 
 import json
+import threading
 from typing import Any, Protocol
 
 from schoolctl.errors import SchoolctlError, UnreachableError
@@ -38,13 +39,17 @@ class ServerFaultError(SchoolctlError):
 
 
 class AgentSession:
-    """Call operations of an agent that listens on a pair of byte streams."""
+    """Call operations of an agent that listens on a pair of byte streams.
+
+    One thread at a time may call; any may tell meanwhile.
+    """
 
     def __init__(self, to_agent: ByteWriter, from_agent: ByteReader, host: str) -> None:
         self._to_agent = to_agent
         self._from_agent = from_agent
         self._host = host
         self._last = 0
+        self._sending = threading.Lock()
 
     def start(self, source: bytes) -> None:
         """Hand over the agent's program, preceded by its length, to the boot line that waits for it."""
@@ -59,6 +64,10 @@ class AgentSession:
             fault = answer["fault"]
             raise ServerFaultError(fault["kind"], fault["message"], details=fault.get("details", ""))
         return answer["result"]
+
+    def tell(self, operation: str, **arguments: Any) -> None:
+        """Send an operation that gets no answer; see `Transport.tell`."""
+        self._send(json.dumps({"id": None, "do": operation, **arguments}).encode() + b"\n")
 
     def _receive(self, number: int) -> dict[str, Any]:
         """Return the answer to one request; answers that Ctrl-C gave up, and a login shell's words, are passed over."""
@@ -78,8 +87,9 @@ class AgentSession:
 
     def _send(self, data: bytes) -> None:
         try:
-            self._to_agent.write(data)
-            self._to_agent.flush()
+            with self._sending:
+                self._to_agent.write(data)
+                self._to_agent.flush()
         except OSError as fault:
             raise self._lost(str(fault)) from fault
 

@@ -32,20 +32,33 @@ class _Refuse(paramiko.MissingHostKeyPolicy):
 
 
 class SshTransport:
-    """Carry requests over one SSH connection, opened at the first need."""
+    """Carry requests over one SSH connection, opened at the first need.
 
-    def __init__(self, host: Host, agent_source: bytes, *, timeout: float = 15.0) -> None:
+    beside: use the connection of this transport, with a channel and an agent of one's own.
+    """
+
+    def __init__(
+        self, host: Host, agent_source: bytes, *, timeout: float = 15.0, beside: "SshTransport | None" = None
+    ) -> None:
         self._host = host
         self._agent_source = agent_source
         self._timeout = timeout
+        self._beside = beside
         self._client: paramiko.SSHClient | None = None
+        self._channel: paramiko.Channel | None = None
         self._session: AgentSession | None = None
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """Return the agent's answer to one operation; see `Transport.call`."""
-        if self._session is None:
-            self._session = self._start_agent()
-        return self._session.call(operation, **arguments)
+        return self._agent().call(operation, **arguments)
+
+    def tell(self, operation: str, **arguments: Any) -> None:
+        """Send an operation and wait for nothing; see `Transport.tell`."""
+        self._agent().tell(operation, **arguments)
+
+    def another(self) -> "SshTransport":
+        """Return a further agent over this connection; see `Transport.another`."""
+        return SshTransport(self._host, self._agent_source, timeout=self._timeout, beside=self)
 
     def attach(self, argv: Sequence[str], *, tty: bool) -> int:
         """Run a program with this terminal's streams; see `Transport.attach`."""
@@ -57,14 +70,20 @@ class SshTransport:
         return _relay(channel, tty=tty)
 
     def close(self) -> None:
-        """End the connection; the agent notices and releases its lock."""
+        """End the connection, or one's own channel in another's; the agent notices and releases its lock."""
+        if self._channel is not None:
+            self._channel.close()
         if self._client is not None:
             self._client.close()
-            self._client = None
-            self._session = None
+        self._client = self._channel = self._session = None
+
+    def _agent(self) -> AgentSession:
+        if self._session is None:
+            self._session = self._start_agent()
+        return self._session
 
     def _start_agent(self) -> AgentSession:
-        channel = self._open_channel()
+        channel = self._channel = self._open_channel()
         channel.exec_command(shlex.join([*_SUDO, "python3", "-I", "-c", BOOT]))
         # paramiko's stubs know neither that "rb" gives bytes nor that key_filename may be a list.
         to_agent: Any = channel.makefile("wb")
@@ -84,6 +103,8 @@ class SshTransport:
         return session
 
     def _open_channel(self) -> paramiko.Channel:
+        if self._beside is not None:
+            return self._beside._open_channel()
         if self._client is None:
             self._client = self._connect()
         transport = self._client.get_transport()

@@ -9,6 +9,7 @@ from typing import Any
 from schoolctl.remote.server import MAKING, SiteFact, Survey
 from schoolctl.schools.model import School, Schools
 from schoolctl.schools.platform import CONTAINERS
+from schoolctl.workflows.ailments import APPLY, ailment_of
 from schoolctl.workflows.site_files import SiteFiles
 
 Read = Callable[[str], str | None]
@@ -87,6 +88,9 @@ def _of_school(promise: Promise, survey: Survey, school: School, read: Read) -> 
     elif site is None:
         if slug in survey.closed:
             yield Drift(slug, "state", school.state, "closed", f"schoolctl reopen {slug}")
+        elif school.staging:
+            # What it holds is its school's: it is never made empty.
+            yield Drift(slug, "site", "a copy", "missing", f"schoolctl clone {school.staging.of} {slug} --staging")
         else:
             yield Drift(slug, "site", "open", "missing", f"schoolctl new-school {slug}", applies=True)
         return
@@ -143,13 +147,8 @@ def _diff(found: str | None, declared: str) -> tuple[str, ...]:
 
 def _of_platform(promise: Promise, survey: Survey) -> Iterator[Drift]:
     for name in CONTAINERS:
-        container = survey.containers.get(name)
-        if container is None:
-            yield Drift(None, f"container {name}", "running", "missing", "schoolctl provision")
-        elif container["state"] != "running":
-            yield Drift(None, f"container {name}", "running", container["state"], "schoolctl apply --all", applies=True)
-        elif "(unhealthy)" in container["status"]:
-            yield Drift(None, f"container {name}", "healthy", "unhealthy", f"look at `docker logs {name}` there")
+        if ailment := ailment_of(name, survey.containers.get(name)):
+            yield Drift(None, f"container {name}", "running", ailment.fact, ailment.mend, applies=ailment.mend == APPLY)
     if survey.image is not None and promise.image not in {"", survey.image}:
         yield Drift(None, "image", promise.image, survey.image, "schoolctl provision")
     if survey.edge_is_current is False:

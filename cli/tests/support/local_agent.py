@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -49,6 +50,31 @@ class LocalAgent:
         self.process.wait(timeout=20)
         self.from_agent.close()
         return words
+
+
+class LocalTransport:
+    """Carry calls to real agents of this machine: what SSH is to a server."""
+
+    def __init__(self, root: Path, agents: list[LocalAgent] | None = None) -> None:
+        self.root = root
+        self.agent = LocalAgent(root)
+        self.agents = [] if agents is None else agents
+        self.agents.append(self.agent)
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        return self.agent.session.call(operation, **arguments)
+
+    def tell(self, operation: str, **arguments: Any) -> None:
+        self.agent.session.tell(operation, **arguments)
+
+    def another(self) -> "LocalTransport":
+        return LocalTransport(self.root, self.agents)
+
+    def attach(self, argv: Sequence[str], *, tty: bool) -> int:
+        return subprocess.run(argv, check=False).returncode
+
+    def close(self) -> None:
+        self.agent.vanish()
 
 
 def program(folder: Path, name: str, text: str) -> str:

@@ -1,5 +1,7 @@
 """A connection to the server in memory: records every call, and breaks where a test wants it to."""
 
+import copy
+import fnmatch
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -60,12 +62,13 @@ class RecordingTransport:
     ) -> None:
         self.server = server
         self.calls: list[Call] = []
+        self.told: list[Call] = []
         self.attached: list[tuple[tuple[str, ...], bool]] = []
         self.attach_code = 0
         self._at, self._how, self._word, self._broken_from = at, how, word, broken_from
         self._before_each = before_each
         self._gone = False
-        self._holds: dict[str, str] | None = None
+        self._holds: dict[str, Any] | None = None
 
     # --- the transport's promises ------------------------------------------------------------------------------------
 
@@ -87,6 +90,19 @@ class RecordingTransport:
             self._break()
         return answer
 
+    def tell(self, operation: str, **arguments: Any) -> None:
+        json.dumps(arguments)
+        if self._gone:
+            raise UnreachableError("Lost the connection to vps1", because="the connection ended")
+        self.told.append(Call(operation, arguments))
+        getattr(self, f"_do_{operation}")(**arguments)
+
+    def another(self) -> "RecordingTransport":
+        """Return one that records into the same lists and breaks at the same call."""
+        beside = copy.copy(self)
+        beside._holds = None
+        return beside
+
     def attach(self, argv: Sequence[str], *, tty: bool) -> int:
         self.attached.append((tuple(argv), tty))
         return self.attach_code
@@ -107,7 +123,8 @@ class RecordingTransport:
         """Return each secret that was seen in an argv, a claim or the audit log."""
         seen = [word for argv in self.programs for word in argv]
         seen += self.server.journal_texts + [json.dumps(line) for line in self.server.audit]
-        seen += [json.dumps(call.arguments) for call in self.calls if call.operation == "lock"]
+        seen += [json.dumps(call.arguments) for call in self.calls if call.operation in {"lock", "record"}]
+        seen += [json.dumps(lines) for lines in self.server.operations.values()]
         return [secret for secret in self.server.secrets for text in seen if secret in text]
 
     def _break(self) -> None:
@@ -123,19 +140,91 @@ class RecordingTransport:
     def _do_hello(self, root: str | None = None) -> dict[str, Any]:
         return {"python": [3, 11]}
 
-    def _do_lock(self, who: str, what: str, since: str) -> None:
+    def _do_lock(self, who: str, what: str, since: str) -> str:
         if ROOT not in self.server.folders:
             raise ServerFaultError("unprovisioned", f"{ROOT} does not exist on the server")
         if self.server.locked_by is not None:
             raise ServerFaultError("locked", self.server.locked_by)
+        operation = f"20260131T020000Z-{len(self.server.operations):06x}"
         self.server.locked_by = f"{who} has held the lock since {since}, doing: {what}"
+        self.server.holder = {"who": who, "what": what, "since": since, "operation": operation}
+        self._holds = {"who": who, "what": what, "operation": operation}
+        self.server.operations[operation] = [{"when": since, "who": who, "what": what}]
+        return operation
+
+    def _do_join(self, name: str) -> None:
+        if (self.server.holder or {}).get("operation") != name:
+            raise ServerFaultError("locked", f"the operation {name} does not hold the lock any more")
+
+    def _do_record(self, who: str, what: str, since: str) -> None:
+        if ROOT not in self.server.folders:
+            raise ServerFaultError("unprovisioned", f"{ROOT} does not exist on the server")
         self._holds = {"who": who, "what": what}
+
+    def _do_note(self, step: str, outcome: str, seconds: float) -> None:
+        if self._holds is not None:
+            lines = self.server.operations[self._holds["operation"]]
+            lines.append({"when": "2026-01-31T02:00:01Z", "step": step, "outcome": outcome, "seconds": seconds})
 
     def _do_release(self, result: str) -> None:
         if self._holds is None:
             return
-        self.server.audit.append({**self._holds, "result": result})
-        self.server.locked_by, self._holds = None, None
+        self.server.audit.append({"when": "2026-01-31T02:00:00Z", "seconds": 1.5, **self._holds, "result": result})
+        if operation := self._holds.get("operation"):
+            self.server.operations[operation].append({"when": "2026-01-31T02:00:02Z", "result": result, "seconds": 1.5})
+            self.server.locked_by, self.server.holder = None, None
+        self._holds = None
+
+    def _do_state(self) -> dict[str, Any]:
+        if ROOT not in self.server.folders:
+            raise ServerFaultError("unprovisioned", f"{ROOT} does not exist on the server")
+        last: dict[str, Any] | None = None
+        for name in sorted(self.server.operations)[-1:]:
+            last = {"operation": name}
+            for line in self.server.operations[name]:
+                last.update(line)
+        return {
+            "holder": self.server.holder,
+            "working": self.server.working,
+            "claims": self._claims(),
+            "last": last,
+            "free": self._do_free(ROOT),
+        }
+
+    def _do_containers(self) -> dict[str, Any]:
+        if self.server.docker_is_down:
+            raise ServerFaultError("docker", "Cannot connect to the Docker daemon")
+        return dict(self.server.containers)
+
+    def _do_history(self, word: str | None, limit: int) -> list[dict[str, Any]]:
+        return [line for line in self.server.audit if word is None or word in line["what"].split()][-limit:]
+
+    def _do_operation(self, name: str) -> list[dict[str, Any]] | None:
+        return self.server.operations.get(name)
+
+    def _do_edge_log(self, slug: str, lines: int, since: str | None) -> dict[str, Any]:
+        requests = [request for request in self.server.requests if request["school"] == slug]
+        new = requests[int(since or 0) :] if since else requests
+        return {"requests": new[-lines:], "seen": str(len(requests))}
+
+    def _do_site_logs(
+        self, site: str, names: list[str], lines: int, seen: dict[str, list[int]] | None
+    ) -> dict[str, Any]:
+        folder = f"{ROOT}/sites/{site}/logs"
+        found = {}
+        for name in self.server.names_in(folder):
+            if any(fnmatch.fnmatchcase(name, wanted) for wanted in names):
+                text = self.server.files[f"{folder}/{name}"].splitlines()
+                start = (seen or {}).get(name, [1, 0])[1]
+                found[name] = {"lines": text[start:][-lines:], "seen": [1, len(text)]}
+        return found
+
+    def _claims(self) -> dict[str, Any]:
+        return {
+            name.removesuffix(".json"): json.loads(self.server.files[f"{ROOT}/journal/{name}"])
+            for name in self.server.names_in(f"{ROOT}/journal")
+            if name.endswith(".json")
+        }
 
     def _do_run(self, argv: list[str], stdin: str = "", timeout: float | None = None) -> dict[str, Any]:
         if self._word is not None and self._word in " ".join(argv) + stdin:
@@ -221,11 +310,7 @@ class RecordingTransport:
             "sites": {name: fact(f"{ROOT}/sites/{name}/site_config.json") for name in sorted(self.server.sites())},
             "closed": {path.split("/")[4].removesuffix(".closed"): fact(path) for path in sorted(closed)},
             "kept": [json.loads(files[path])["db_name"] for path in sorted(kept)],
-            "claims": {
-                name.removesuffix(".json"): json.loads(files[f"{ROOT}/journal/{name}"])
-                for name in self.server.names_in(f"{ROOT}/journal")
-                if name.endswith(".json")
-            },
+            "claims": self._claims(),
             "backups": {
                 slug: [name for name in self.server.names_in(f"{ROOT}/backups/{slug}") if not name.endswith(".partial")]
                 for slug in self.server.names_in(f"{ROOT}/backups")
@@ -241,5 +326,36 @@ class RecordingTransport:
             "users": sorted(name for name, database in databases.items() if database.user),
         }
 
+    def _do_usage(
+        self, database_argv: list[str], databases: dict[str, str | None], folders: dict[str, str]
+    ) -> dict[str, dict[str, Any]]:
+        def used(slug: str, folder: str) -> dict[str, Any]:
+            database = self.server.databases.get(databases[slug] or "")
+            texts = [self.server.files[path] for path in self.server.below(folder) if path in self.server.files]
+            return {
+                "database_bytes": 20_000_000 if database else None,
+                "files_bytes": sum(map(len, texts)),
+                "users": 3 if database else None,
+                "last_login": "2026-01-31 08:00:00.123456" if database else None,
+                "last_active": "2026-01-31 09:30:00.000000" if database else None,
+                "last_tick": "2026-01-31 10:00:00.000000" if database else None,
+                "time_zone": "Europe/Paris",
+            }
+
+        return {slug: used(slug, folder) for slug, folder in folders.items()}
+
     def _do_probe(self, host: str, port: int, path: str, wanted: list[int], within: float) -> int | None:
         return self.server.visit(host)
+
+
+class CutAtStep(RecordingTransport):
+    """Lose the connection when a command has begun a step of that title."""
+
+    def __init__(self, server: ServerModel, step: str) -> None:
+        super().__init__(server)
+        self._step = step
+
+    def tell(self, operation: str, **arguments: Any) -> None:
+        super().tell(operation, **arguments)
+        if arguments.get("step") == self._step:
+            self.close()

@@ -12,7 +12,9 @@ from schoolctl.transport.session import ServerFaultError
 
 ROOT = "/srv/schools"
 FRAPPE_TABLES = ("tabDocType", "tabSingles", "tabUser")
-FOLDERS = ("sites", "journal", "backups", "archive", "edge/conf/hosts", "edge/conf/schools", "edge/conf/pages")
+FOLDERS = (
+    "sites", "journal", "backups", "archive", "edge/auth", "edge/conf/hosts", "edge/conf/schools", "edge/conf/pages",
+)  # fmt: skip
 ADMIN_SQL = ("docker", "exec", "-i", "schools-db", "mariadb", "--batch", "--skip-column-names")
 BENCH = ("docker", "exec", "-i", "schools-tools", "bench")
 
@@ -26,6 +28,7 @@ class Database:
     user: bool = True
     connections: int = 0
     title: str | None = None
+    muted: bool = False
 
 
 @dataclass
@@ -53,10 +56,18 @@ class ServerModel:
         self.free = 50 * 1024**3
         self.audit: list[dict[str, Any]] = []
         self.locked_by: str | None = None
+        self.holder: dict[str, Any] | None = None
+        self.working = False
+        self.operations: dict[str, list[dict[str, Any]]] = {}
+        self.requests: list[dict[str, str]] = []
+        self.docker_is_down = False
+        self.users = {"Administrator", "ann@tech-school.com"}
         self.secrets: set[str] = set()
         self.journal_texts: list[str] = []
         self.personalised: dict[str, dict[str, str]] = {}
         self.scheduled: set[str] = set()
+        self.cache: set[str] = set()
+        self.jobs: dict[str, str] = {}
         self.containers = {
             name: {"image": "schools/bench:test", "state": "running", "status": "Up 2 hours (healthy)"}
             for name in CONTAINERS
@@ -75,10 +86,15 @@ class ServerModel:
             path.split("/")[4] for path in self.files if re.fullmatch(rf"{ROOT}/sites/[^/]+/site_config.json", path)
         }
 
+    def closed(self) -> set[str]:
+        form = rf"{ROOT}/archive/([^/]+)\.closed/site_config.json"
+        return {found[1] for path in self.files if (found := re.fullmatch(form, path))}
+
     def owned_by(self, slug: str) -> dict[str, Any]:
         """Return everything of one school, to compare before with after."""
         mine = [f"{ROOT}/{place}/{slug}" for place in ("sites", "backups", "archive", "journal")]
         mine += [f"{ROOT}/edge/conf/hosts/{slug}.map", f"{ROOT}/edge/conf/schools/{slug}.conf"]
+        mine += [f"{ROOT}/edge/auth/{slug}"]
         files = {
             path: text
             for path, text in self.files.items()
@@ -87,13 +103,16 @@ class ServerModel:
         name = self.site_config(slug)["db_name"]
         database = self.databases[name]
         live = {path: text for path, text in self.edge_live.items() if f"/{slug}." in path}
-        return {"files": files, "database": (name, database.password, tuple(database.tables)), "live": live}
+        cached = {key for key in self.cache if key.startswith(f"{name}|")}
+        jobs = {job for job in self.jobs if _site_of(job) == slug}
+        database_facts = (name, database.password, tuple(database.tables))
+        return {"files": files, "database": database_facts, "live": live, "cached": cached, "jobs": jobs}
 
     def orphans(self) -> list[str]:
-        """Return what no school owns: databases, half-made folders, claims, unfinished sets, edge files."""
+        """Return what no school owns: databases, half-made folders, claims, unfinished sets, edge files, Redis keys."""
         named = set()
         for path, text in self.files.items():
-            if re.fullmatch(rf"{ROOT}/(sites/[^/]+|archive/[^/]+/[^/]+)/site_config.json", path):
+            if re.fullmatch(rf"{ROOT}/(sites/[^/]+|archive/[^/]+\.closed|archive/[^/]+/[^/]+)/site_config.json", path):
                 named.add(json.loads(text)["db_name"])
         left = [f"database {name}" for name in self.databases if name not in named]
         left += [f"missing database {name}" for name in named if name not in self.databases]
@@ -108,7 +127,11 @@ class ServerModel:
         conf = self._edge_conf()
         if conf != self.edge_live:
             left.append("edge/conf is not in force")
-        left += [f"edge file {path}" for path in conf if path.rpartition("/")[2].partition(".")[0] not in self.sites()]
+        slugs = self.sites() | self.closed()
+        edge = [*conf, *(path for path in self.files if path.startswith(f"{ROOT}/edge/auth/"))]
+        left += [f"edge file {path}" for path in edge if path.rpartition("/")[2].partition(".")[0] not in slugs]
+        left += [f"cached {key}" for key in sorted(self.cache) if key.partition("|")[0] not in named]
+        left += [f"job {job}" for job in sorted(self.jobs) if _site_of(job).removesuffix(".new") not in slugs]
         if self.locked_by is not None:
             left.append(f"lock of {self.locked_by}")
         return left
@@ -125,7 +148,7 @@ class ServerModel:
                 if redirects and host in redirects[1].split():
                     return 308
                 if "auth_basic_user_file" in conf:
-                    return 401
+                    return 401 if f"{ROOT}/edge/auth/{slug}" in self.files else 403
                 return 200 if self._serves(slug) else 502
         return None
 
@@ -215,6 +238,8 @@ class ServerModel:
     def run(self, argv: tuple[str, ...], stdin: str) -> Answer:
         if argv == ADMIN_SQL:
             return self._sql(stdin)
+        if argv[:3] == ("docker", "exec", "-i") and argv[3] in {"schools-cache", "schools-queue"}:
+            return self._redis(argv, stdin)
         if argv[: len(BENCH)] == BENCH:
             return self._bench(argv[len(BENCH) :], stdin)
         if argv[0] == "/usr/local/sbin/schools-edge-activate":
@@ -304,6 +329,18 @@ class ServerModel:
                 return Answer(1, stdout=out, stderr=f"ERROR 1064 (42000): You have an error near '{statement}'")
         return Answer(stdout=out)
 
+    def _redis(self, argv: tuple[str, ...], script: str) -> Answer:
+        assert argv[-6:-1] == ("-X", "script", "EVAL", "script", "0"), argv
+        name = argv[-1]
+        if argv[3] == "schools-cache":
+            self.cache = {key for key in self.cache if not key.startswith(f"{name}|")}
+        elif "UNLINK" in script:
+            self.jobs = {job: status for job, status in self.jobs.items() if _site_of(job) != name}
+        else:
+            pending = [job for job, status in self.jobs.items() if status in {"queued", "started"}]
+            return Answer(stdout=f"{sum(_site_of(job) == name for job in pending)}\n")
+        return Answer(stdout="0\n")
+
     def _bench(self, argv: tuple[str, ...], stdin: str) -> Answer:
         if argv[0] == "new-site":
             site = argv[1]
@@ -320,13 +357,20 @@ class ServerModel:
             database.tables = list(FRAPPE_TABLES)
             for folder in ("public", "public/files", "private", "private/files"):
                 self.folders.add(f"{ROOT}/sites/{site}/{folder}")
+            self._work_on(site)
             return Answer()
         site, verb = argv[1], argv[2]
         if f"{ROOT}/sites/{site}/site_config.json" not in self.files:
             return Answer(1, stderr=f"{site} does not exist")
         database = self.databases[self.site_config(site)["db_name"]]
+        self._work_on(site)
         if verb == "install-app":
             database.tables.append(f"tab {argv[3]}")
+        elif verb == "execute" and argv[3:] == ("lms_app.staging.mute",):
+            database.muted = True
+            return Answer(stdout='a word of the bench\n{"webhooks": 2}\n')
+        elif verb == "execute" and argv[3].startswith("lms_app.access."):
+            return self._access(argv[3].rpartition(".")[2], ast.literal_eval(argv[5]) if len(argv) > 5 else {})
         elif verb == "execute":
             self.personalised[site] = {"function": argv[3], "arguments": argv[5]}
             database.title = ast.literal_eval(argv[5]).get("title", database.title)
@@ -335,3 +379,24 @@ class ServerModel:
         elif verb != "clear-cache":
             return Answer(2, stderr=f"No such command '{verb}'")
         return Answer()
+
+    def _work_on(self, site: str) -> None:
+        """Leave behind what every command of a bench does: something cached, and a job that is over."""
+        self.cache.add(f"{self.site_config(site)['db_name']}|bootinfo")
+        self.jobs[f"{site}::{len(self.jobs)}"] = "finished"
+
+    def _access(self, function: str, arguments: dict[str, Any]) -> Answer:
+        user = arguments.get("user", "Administrator")
+        if user not in self.users:
+            return Answer(1, stderr=f"frappe.exceptions.DoesNotExistError: User {user} not found")
+        secret = f"{function}-{len(self.secrets)}-of-{user}"
+        self.secrets.add(secret)
+        if function == "login_link":
+            told = {"user": user, "path": f"/login?key={secret}", "expires_in": 60 * arguments.get("minutes", 10)}
+        else:
+            told = {"user": user, "password": secret}
+        return Answer(stdout=f"a word of the bench\n{json.dumps(told)}\n")
+
+
+def _site_of(job: str) -> str:
+    return job.partition("::")[0]

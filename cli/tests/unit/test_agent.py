@@ -1,21 +1,26 @@
+import fcntl
 import gzip
 import hashlib
 import http.server
 import json
 import os
+import resource
 import signal
 import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from schoolctl.context import Context
 from schoolctl.errors import UnreachableError
 from schoolctl.remote import agent as agent_module
 from schoolctl.transport.session import ServerFaultError
-from tests.support.local_agent import OWN, LocalAgent, program
+from schoolctl.workflows.step import Outcome
+from tests.support.local_agent import OWN, LocalAgent, LocalTransport, program
 
 Start = Callable[..., LocalAgent]
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
@@ -450,6 +455,50 @@ def test_a_site_whose_configuration_names_sql_for_a_database_is_not_asked(
     assert "DROP" not in asked.read_text()
 
 
+def test_usage_tells_sizes_and_times_with_one_client_and_asks_for_no_name_that_is_not_ours(
+    start: Start, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    asked = tmp_path / "asked.sql"
+    row = "usage\tsch0123456789ab\t7\t2026-01-31 08:00:00.5\tNULL\t2026-01-31 09:00:00\tEurope/Paris"
+    (tmp_path / "answer").write_text(f"{row}\nusage\tsch0123456789ac\tNULL\tNULL\tNULL\tNULL\tNULL\n")
+    program(tmp_path / "bin", "docker", f"cat >>{asked}; echo asked >>{asked}; cat {tmp_path}/answer; exit 1")
+    for folder in ("sites/a", "sites/b", "sites/hostile", "db/sch0123456789ab"):
+        (root / folder).mkdir(parents=True)
+    (root / "sites" / "a" / "upload").write_bytes(bytes(300_000))
+    (root / "db" / "sch0123456789ab" / "tabUser.ibd").write_bytes(bytes(1_000_000))
+    (root / "sites" / "hostile" / "elsewhere").symlink_to(root / "db")
+    databases = {"a": "sch0123456789ab", "b": "sch0123456789ac", "hostile": "x`; DROP DATABASE mysql", "none": None}
+
+    found = start(tmp_path / "bin")(
+        "usage",
+        database_argv=["docker", "exec"],
+        databases=databases,
+        folders={name: str(root / "sites" / name) for name in databases},
+    )
+
+    assert 300_000 < found["a"].pop("files_bytes") < 400_000
+    assert 1_000_000 <= found["a"].pop("database_bytes") < 1_100_000
+    assert found["a"] == {
+        "users": 7,
+        "last_login": "2026-01-31 08:00:00.5",
+        "last_active": None,
+        "last_tick": "2026-01-31 09:00:00",
+        "time_zone": "Europe/Paris",
+    }
+    assert (found["b"]["users"], found["b"]["database_bytes"]) == (0, None)
+    assert found["hostile"]["files_bytes"] < 100_000
+    assert (found["hostile"]["users"], found["none"]["files_bytes"]) == (None, None)
+    assert "DROP" not in asked.read_text()
+    assert asked.read_text().count("asked") == 1
+    assert "information_schema" not in asked.read_text()
+
+
+def test_usage_of_folders_outside_the_root_is_refused(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(ServerFaultError, match="is not below"):
+        start()("usage", database_argv=["docker"], databases={"a": None}, folders={"a": str(tmp_path)})
+
+
 class Edge(http.server.BaseHTTPRequestHandler):
     """Answer 200 to a known host from the third request on, and hang up on the others."""
 
@@ -489,3 +538,377 @@ def test_a_probe_of_a_port_where_nothing_listens_ends_in_time(agent: LocalAgent)
     began = time.monotonic()
     assert agent("probe", host="a.example", port=1, path="/login", wanted=[200], within=0.3) is None
     assert time.monotonic() - began < 5
+
+
+# --- what is written down ---------------------------------------------------------------------------------------------
+
+
+def journals(root: Path) -> list[list[dict[str, object]]]:
+    files = sorted((root / "journal" / "operations").glob("*.jsonl"))
+    return [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
+
+
+def told(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return lines without what differs from run to run."""
+    return [{key: value for key, value in line.items() if key not in {"when", "seconds"}} for line in lines]
+
+
+def note(agent: LocalAgent, step: str, outcome: str = "done") -> None:
+    agent.session.tell("note", step=step, outcome=outcome, seconds=0.25)
+
+
+def gated(agent: LocalAgent, root: Path) -> Path:
+    """Set the agent to work until a file appears; return that file once the work goes on."""
+    gate, begun = root / "gate", root / "begun"
+    argv = ["sh", "-c", f"touch {begun}; while [ ! -e {gate} ]; do sleep 0.02; done"]
+    agent.to_agent.write(json.dumps({"id": 9, "do": "run", "argv": argv}).encode() + b"\n")
+    agent.to_agent.flush()
+    wait_for(begun.exists)
+    return gate
+
+
+@needs_root
+def test_the_journal_of_an_operation_tells_intent_steps_and_result_to_root_alone(start: Start, root: Path) -> None:
+    agent = start()
+    lock(agent, "new-school a")
+    note(agent, "Claim the name", "started")
+    note(agent, "Claim the name")
+    agent("release", result="done")
+    [lines] = journals(root)
+    assert told(lines) == [
+        {"who": "ann@desk", "what": "new-school a"},
+        {"step": "Claim the name", "outcome": "started"},
+        {"step": "Claim the name", "outcome": "done"},
+        {"result": "done"},
+    ]
+    [file] = (root / "journal" / "operations").iterdir()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert audit(root)[0]["operation"] == file.stem
+    assert agent("operation", name=file.stem) == lines
+    assert agent("state")["claims"] == {}
+
+
+@needs_root
+def test_the_journal_says_that_the_client_is_gone_and_how_far_it_was(start: Start, root: Path) -> None:
+    first = start()
+    lock(first)
+    note(first, "Dump the database", "started")
+    first.vanish()
+    first.process.wait(timeout=10)
+    assert told(journals(root)[0])[1:] == [
+        {"step": "Dump the database", "outcome": "started"},
+        {"result": "client gone"},
+    ]
+
+
+@needs_root
+def test_an_agent_that_was_killed_leaves_a_journal_without_a_result_and_no_holder(start: Start, root: Path) -> None:
+    first, second = start(), start()
+    lock(first)
+    note(first, "Dump the database", "started")
+    first("hello")
+    first.process.kill()
+    first.process.wait()
+    state = second("state")
+    assert (root / "lock.json").exists()
+    assert (state["holder"], state["last"]["what"], state["last"]["step"]) == (None, "backup a", "Dump the database")
+    assert "result" not in state["last"]
+
+
+@needs_root
+def test_a_full_disk_cuts_the_journal_between_two_lines_and_never_stops_the_work(start: Start, root: Path) -> None:
+    agent = start()
+    lock(agent)
+    [file] = (root / "journal" / "operations").iterdir()
+    unlimited = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 20, unlimited[1]))
+    note(agent, "Dump the database")
+    assert agent("exists", paths=[str(root / "sites")]) == [True]
+    resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    note(agent, "Pack the files")
+    agent("release", result="done")
+    assert told(journals(root)[0])[1:] == [{"step": "Pack the files", "outcome": "done"}, {"result": "done"}]
+
+
+@needs_root
+def test_the_lock_can_be_had_on_a_full_disk_and_names_no_earlier_holder(start: Start, root: Path) -> None:
+    first, second = start(), start()
+    (root / "lock.json").write_text('{"who": "old", "since": "long ago", "what": "x"}')
+    unlimited = resource.prlimit(first.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(first.process.pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
+    lock(first)
+    assert refused(second, "lock", who="b", what="x", since="now").because == "another command holds the lock"
+
+
+@needs_root
+def test_a_journal_that_cannot_be_opened_stops_nothing(start: Start, root: Path) -> None:
+    (root / "journal" / "operations").write_text("in the way")
+    agent = start()
+    lock(agent)
+    note(agent, "Dump the database")
+    agent("release", result="done")
+    assert [line["result"] for line in audit(root)] == ["done"]
+
+
+@needs_root
+def test_the_newest_500_journals_are_kept(start: Start, root: Path) -> None:
+    folder = root / "journal" / "operations"
+    folder.mkdir()
+    for number in range(510):
+        (folder / f"20250101T000000Z-{number:06x}.jsonl").write_text("{}\n")
+    lock(start())
+    names = sorted(file.name for file in folder.iterdir())
+    assert len(names) == 500
+    assert names[0] == f"20250101T000000Z-{11:06x}.jsonl"
+    assert not names[-1].startswith("2025")
+
+
+@needs_root
+def test_names_of_operations_sort_by_time_within_a_second_too(agent: LocalAgent) -> None:
+    names = []
+    for _ in range(10):
+        names.append(agent("lock", who="a", what="b", since="c"))
+        agent("release", result="done")
+    assert names == sorted(names)
+    assert len(set(names)) == 10
+
+
+def test_a_note_without_a_lock_is_nothing(agent: LocalAgent, root: Path) -> None:
+    note(agent, "Claim the name")
+    assert agent("operation", name="20260131T020000Z-000000") is None
+    assert not (root / "journal" / "operations").exists()
+
+
+def test_no_name_of_an_operation_leads_elsewhere(agent: LocalAgent, root: Path) -> None:
+    (root / "journal" / "operations").mkdir()
+    (root / "journal" / "a.jsonl").write_text("{}")
+    assert refused(agent, "operation", name="../../../etc/x").kind == "outside"
+    (root / "journal" / "operations" / "b.jsonl").symlink_to("/etc/passwd")
+    assert refused(agent, "operation", name="b").kind == "os"
+
+
+def test_what_needs_no_lock_is_written_down_beside_one_who_holds_it(start: Start, root: Path) -> None:
+    holder, other = start(), start()
+    if os.geteuid() == 0:
+        lock(holder)
+    other("record", who="bob@desk", what="bench a migrate", since="now")
+    other("release", result="exit code 3")
+    other("record", who="bob@desk", what="bench a migrate", since="now")
+    other.vanish()
+    other.process.wait(timeout=10)
+    assert [(line["what"], line["result"]) for line in audit(root)] == [
+        ("bench a migrate", "exit code 3"),
+        ("bench a migrate", "client gone"),
+    ]
+    assert "operation" not in audit(root)[0]
+
+
+def test_history_finds_whole_words_and_passes_over_half_a_line(agent: LocalAgent, root: Path) -> None:
+    whats = ["backup a", "backup a-b", "rename b a", "suspend --all", "backup b"]
+    lines = [json.dumps({"what": what, "result": "done"}) for what in whats]
+    (root / "audit.log").write_text("\n".join([*lines[:3], '{"what": "backup a', *lines[3:]]) + "\n")
+    assert [line["what"] for line in agent("history", word="a", limit=9)] == ["backup a", "rename b a"]
+    assert [line["what"] for line in agent("history", word="a", limit=1)] == ["rename b a"]
+    assert [line["what"] for line in agent("history", word=None, limit=2)] == ["suspend --all", "backup b"]
+
+
+def test_a_server_where_nothing_was_done_yet_has_no_history(agent: LocalAgent) -> None:
+    assert agent("history", word=None, limit=9) == []
+    state = agent("state")
+    assert (state["holder"], state["working"], state["last"]) == (None, False, None)
+    assert state["free"]["bytes"] > 0
+
+
+# --- several agents of one command ------------------------------------------------------------------------------------
+
+
+@needs_root
+def test_the_lock_is_not_free_before_the_last_agent_of_a_command_that_was_cut_off_has_ended(
+    start: Start, root: Path
+) -> None:
+    holder, worker, other = start(), start(), start()
+    operation = holder("lock", who="ann@desk", what="backup --all", since="2026-01-31T02:00:00Z")
+    worker("join", name=operation)
+    gate = gated(worker, root)
+    holder.vanish()
+    worker.vanish()
+    holder.process.wait(timeout=10)
+    fault = refused(other, "lock", who="bob", what="x", since="now")
+    assert fault.kind == "locked"
+    assert fault.because == (
+        "the work of a command that was cut off is not over yet: "
+        "ann@desk began at 2026-01-31T02:00:00Z, doing: backup --all"
+    )
+    state = other("state")
+    assert (state["working"], state["holder"]["who"], state["last"]["result"]) == (True, "ann@desk", "client gone")
+    gate.touch()
+    worker.process.wait(timeout=10)
+    assert other("state")["holder"] is None
+    lock(other)
+
+
+@needs_root
+def test_a_holder_that_is_killed_leaves_no_room_for_others_while_its_agents_work(start: Start) -> None:
+    holder, worker, other = start(), start(), start()
+    worker("join", name=holder("lock", who="ann@desk", what="backup --all", since="then"))
+    holder.process.kill()
+    holder.process.wait()
+    assert "ann@desk began at then" in refused(other, "lock", who="bob", what="x", since="now").because
+    worker.vanish()
+    worker.process.wait(timeout=10)
+    lock(other)
+
+
+@needs_root
+def test_nobody_joins_an_operation_that_does_not_hold_the_lock_any_more(start: Start) -> None:
+    first, worker, second = start(), start(), start()
+    old = first("lock", who="ann", what="x", since="then")
+    first("release", result="done")
+    assert refused(worker, "join", name=old).kind == "locked"
+    lock(second)
+    assert refused(worker, "join", name=old).kind == "locked"
+    second("release", result="done")
+    lock(first)  # whoever was refused holds nothing
+
+
+@needs_root
+def test_a_glance_at_the_lock_refuses_nobody(agent: LocalAgent, root: Path) -> None:
+    with (root / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        release = threading.Timer(0.1, fcntl.flock, (file, fcntl.LOCK_UN))
+        release.start()
+        lock(agent)
+        release.join()
+
+
+@needs_root
+def test_more_servers_work_for_the_command_that_holds_the_lock_and_end_before_it(root: Path, project: Path) -> None:
+    settings = project / "inventories/test/group_vars/all/platform.yml"
+    settings.write_text(settings.read_text().replace("/srv/schools", str(root)))
+    transport = LocalTransport(root)
+    context = Context(env="test", start=project, transport=transport)
+    other = LocalAgent(root)
+    with context.locked("backup --all", "back up"):
+        servers = context.more_servers(3)
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(lambda server: server.exists(f"{root}/sites"), servers))
+        assert found == [True] * 3
+        assert other("state")["working"] is True
+        context.ui.progress("a: Dump the database", Outcome.STARTED, 0.0)
+    wait_for(lambda: not other("state")["working"])
+    lock(other)
+    assert told(journals(root)[0])[1:] == [
+        {"step": "a: Dump the database", "outcome": "started"},
+        {"result": "done"},
+    ]
+    context.close()
+    for agent in (*transport.agents, other):
+        agent.end()
+
+
+# --- a school's own lines ---------------------------------------------------------------------------------------------
+
+
+def request_line(stamp: int, **request: object) -> str:
+    return f"2026-01-31T02:00:00.{stamp:09d}Z {json.dumps(request, separators=(',', ':'))}"
+
+
+def edge(folder: Path, *lines: str) -> None:
+    (folder / "log").write_text("\n".join(lines) + "\n")
+    program(folder, "docker", f"echo \"$@\" >{folder}/asked; cat {folder}/log; echo 'nginx: school a, school b' >&2")
+
+
+def test_the_edge_tells_of_one_school_and_never_of_another(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    edge(
+        tmp_path / "bin",
+        request_line(1, school="a", path="/one"),
+        request_line(2, school="b", path="/b", agent='","school":"a","x":"'),
+        request_line(3, school="a-b", path="/ab", agent="a"),
+        'nginx: [emerg] "a" is not b',
+        '2026-01-31T02:00:00.000000004Z {"school":"a"',
+        request_line(5, school="b", agent="a", path="a"),
+        request_line(6, school="a", path="/two", agent="x" * 9000),
+    )
+    agent = start(tmp_path / "bin")
+    found = agent("edge_log", slug="a", lines=9, since=None)
+    assert [request["path"] for request in found["requests"]] == ["/one", "/two"]
+    assert len(found["requests"][1]["agent"]) == 4000
+    assert [request["path"] for request in agent("edge_log", slug="a", lines=1, since=None)["requests"]] == ["/two"]
+
+
+def test_whoever_follows_the_edge_hears_each_request_once(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    first = [request_line(1, school="a", path="/one"), request_line(2, school="b", path="/b")]
+    edge(tmp_path / "bin", *first)
+    agent = start(tmp_path / "bin")
+    seen = agent("edge_log", slug="a", lines=9, since=None)["seen"]
+    assert seen.endswith("2Z")
+    assert agent("edge_log", slug="a", lines=9, since=seen) == {"requests": [], "seen": seen}
+    edge(tmp_path / "bin", *first, request_line(3, school="a", path="/two"))
+    found = agent("edge_log", slug="a", lines=9, since=seen)
+    assert [request["path"] for request in found["requests"]] == ["/two"]
+    asked = (tmp_path / "bin" / "asked").read_text()
+    assert asked == f"logs --timestamps --since {seen} --tail 5000 schools-edge\n"
+
+
+def test_an_edge_that_does_not_run_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin", "docker", "echo 'No such container' >&2; exit 1")
+    assert refused(start(tmp_path / "bin"), "edge_log", slug="a", lines=9, since=None).kind == "docker"
+
+
+@pytest.fixture
+def logs(root: Path) -> Path:
+    folder = root / "sites" / "a" / "logs"
+    folder.mkdir(parents=True)
+    (folder / "frappe.log").write_text("one\ntwo\nthree\n")
+    (folder / "frappe.log.1").write_text("older\n")
+    (folder / "scheduler.log").write_text("tick\nhalf a li")
+    return folder
+
+
+def test_the_last_lines_of_each_log_come_first_and_then_only_new_ones(agent: LocalAgent, logs: Path) -> None:
+    ask = {"site": "a", "names": ["*.log"]}
+    found = agent("site_logs", **ask, lines=2, seen=None)
+    assert {name: log["lines"] for name, log in found.items()} == {
+        "frappe.log": ["two", "three"],
+        "scheduler.log": ["tick"],
+    }
+    seen = {name: log["seen"] for name, log in found.items()}
+    with (logs / "scheduler.log").open("a") as file:
+        file.write("ne\n")
+    (logs / "frappe.log").rename(logs / "frappe.log.2")
+    (logs / "frappe.log").write_text("after the turn\n")
+    (logs / "pdf.log").write_text("new\n")
+    found = agent("site_logs", **ask, lines=9, seen=seen)
+    assert {name: log["lines"] for name, log in found.items()} == {
+        "frappe.log": ["after the turn"],
+        "scheduler.log": ["half a line"],
+        "pdf.log": ["new"],
+    }
+    assert list(agent("site_logs", site="a", names=["scheduler.log"], lines=1, seen=None)) == ["scheduler.log"]
+
+
+def test_a_long_log_is_read_from_its_end_and_begins_with_a_whole_line(agent: LocalAgent, logs: Path) -> None:
+    (logs / "frappe.log").write_text("".join(f"{number:09d}\n" for number in range(100_000)))
+    found = agent("site_logs", site="a", names=["frappe.log"], lines=1_000_000, seen=None)["frappe.log"]
+    assert found["lines"][-1] == "000099999"
+    assert {len(line) for line in found["lines"]} == {9}
+    assert len(found["lines"]) < 20_001
+
+
+def test_no_link_of_a_school_leads_to_the_lines_of_another(agent: LocalAgent, logs: Path, root: Path) -> None:
+    (root / "sites" / "b").mkdir()
+    (logs / "stolen.log").symlink_to(logs / "frappe.log")
+    os.mkfifo(logs / "pipe.log")
+    found = agent("site_logs", site="a", names=["*.log"], lines=9, seen=None)
+    assert set(found) == {"frappe.log", "scheduler.log"}
+    (root / "sites" / "b" / "logs").symlink_to(logs)
+    (root / "sites" / "c").symlink_to(root / "sites" / "a")
+    for site in ("b", "c", "../sites/a", "b/../a"):
+        assert refused(agent, "site_logs", site=site, names=["*.log"], lines=9, seen=None).kind == "outside"
+
+
+def test_a_site_without_logs_has_no_lines(agent: LocalAgent) -> None:
+    assert agent("site_logs", site="nobody", names=["*.log"], lines=9, seen=None) == {}

@@ -35,6 +35,14 @@ def test_each_request_is_one_line_with_a_number_of_its_own() -> None:
     assert first["path"] == "a\nb"
 
 
+def test_what_is_told_bears_no_number_and_waits_for_no_answer() -> None:
+    sent = io.BytesIO()
+    calls = AgentSession(sent, Answers({"id": 1, "result": 7}), "vps1")
+    calls.tell("note", step="Claim the name")
+    assert calls.call("hello") == 7
+    assert json.loads(sent.getvalue().splitlines()[0]) == {"id": None, "do": "note", "step": "Claim the name"}
+
+
 def test_an_answer_that_ctrl_c_gave_up_is_never_taken_for_the_next_one() -> None:
     calls = session(KeyboardInterrupt(), {"id": 1, "result": "old"}, {"id": 2, "result": "new"})
     with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,104 @@
+"""Find what is wrong on a server: in order of harm, each with the command that mends it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schoolctl.remote.server import Server, State
+from schoolctl.schools.platform import CONTAINERS
+from schoolctl.transport.session import ServerFaultError
+from schoolctl.workflows.ailments import ailment_of
+from schoolctl.workflows.claims import again
+
+# Without one of these no school answers.
+_VITAL = {"schools-edge", "schools-web", "schools-db", "schools-cache", "schools-queue"}
+_ROOM = 1024**3
+_INODES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that is wrong: what it does, the fact, and what to run."""
+
+    what: str
+    because: str
+    mend: str
+
+
+def running(state: State) -> dict[str, Any] | None:
+    """Return what a command is doing on the server now: who, what, since, operation, step; None when none is at work.
+
+    left: its holder is gone, and what it began is still going on.
+    """
+    if state.holder is None:
+        return None
+    last = state.last or {}
+    mine = last.get("operation") == state.holder.get("operation")
+    return {
+        **{key: state.holder.get(key) for key in ("who", "what", "since", "operation")},
+        "step": last.get("step") if mine else None,
+        "left": mine and "result" in last,
+    }
+
+
+def find_trouble(server: Server, state: State) -> list[Trouble]:
+    """Return all that is wrong, the worst first."""
+    try:
+        ill = dict(_ill(server.containers()))
+    except ServerFaultError as fault:
+        because = f"Docker does not answer: {fault.because}"
+        ill = {"schools-edge": Trouble("No school answers", because, "schoolctl provision")}
+    return [
+        *(trouble for name, trouble in ill.items() if name in _VITAL),
+        *_short_of_room(state),
+        *_interrupted(state),
+        *(trouble for name, trouble in ill.items() if name not in _VITAL),
+        *_ended_badly(state),
+    ]
+
+
+def _ill(containers: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Trouble]]:
+    for name in CONTAINERS:
+        if ailment := ailment_of(name, containers.get(name)):
+            harm = "Schools do not answer" if name in _VITAL else f"{name} does not do its work"
+            yield name, Trouble(harm, f"the container {name} is {ailment.fact}", ailment.mend)
+
+
+def _short_of_room(state: State) -> Iterator[Trouble]:
+    if state.free_bytes < _ROOM:
+        because = f"only {state.free_bytes // 1024**2} MB are free where they lie"
+    elif state.free_inodes < _INODES:
+        because = f"only {state.free_inodes} more files fit where they lie"
+    else:
+        return
+    mend = "remove what nobody needs: old sets in backups/, images by `docker image prune`"
+    yield Trouble("Schools will soon have no room", because, mend)
+
+
+def _interrupted(state: State) -> Iterator[Trouble]:
+    if state.holder is not None:
+        return  # claims of a command that is at work
+    for slug, claim in state.claims.items():
+        doing = claim.get("doing")
+        yield Trouble(
+            f"`{slug}` is between two states",
+            f"`{doing}` was interrupted at {claim.get('since')}",
+            str(again(slug, claim) or f"the schoolctl that knows `{doing}`"),
+        )
+
+
+def _ended_badly(state: State) -> Iterator[Trouble]:
+    last = state.last
+    if state.holder is not None or last is None or last.get("result") == "done":
+        return
+    what = last.get("what", "a command")
+    doing, *words = what.split()
+    if any(claim.get("doing") == doing and slug in words for slug, claim in state.claims.items()):
+        return  # told already
+    result = last.get("result", "it ended without a word: its agent was killed, or the server restarted")
+    step = f", at the step `{last['step']}`" if "step" in last else ""
+    yield Trouble(
+        f"The last command, `{what}`, did not end well",
+        f"{result}{step}",
+        f"schoolctl {what}; `schoolctl history --operation {last['operation']}` tells its steps",
+    )
