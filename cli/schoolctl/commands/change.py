@@ -1,6 +1,6 @@
 """What the commands that change a school's row have in common: choose, check against all rows, do, report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from schoolctl.context import Context
@@ -18,27 +18,43 @@ def change_chosen(context: Context, chosen: Sequence[School], verb: str, change:
     verb: the command with what follows the slugs, as the audit log shall have it; its first word is the wish.
     """
     slugs = [school.slug for school in chosen]
-    _changed_rows(context, slugs, change)  # what is wrong is said before the server is asked
     wish, _, rest = verb.partition(" ")
+    # What is wrong is said before the server is asked.
+    possible, refused = _changed_rows(context, slugs, change)
+    if not possible:
+        show_changed(context, [Report(slug, fault=refused[slug]) for slug in slugs], wish)
+        return
     about = f"`{slugs[0]}`" if len(slugs) == 1 else f"{len(slugs)} schools"
     with context.locked(" ".join([wish, *slugs, rest]).strip(), f"{wish} {about}", dry_run=dry_run) as server:
         # Read again under the lock: another command may have changed the rows meanwhile.
-        rows = _changed_rows(context, slugs, change)
+        rows, refused = _changed_rows(context, slugs, change)
         survey = server.survey()
         changes = [context.change(before, after, survey) for before, after in rows]
-        if dry_run or len(changes) == 1:
-            results: Mapping[str, SchoolctlError | bool] = {
-                one.after.slug: run_steps(one.steps(), context.ui.progress, dry_run=dry_run) for one in changes
-            }
+        results: dict[str, SchoolctlError | bool] = {**refused}
+        if len(slugs) == 1:
+            results |= {one.after.slug: run_steps(one.steps(), context.ui.progress, dry_run=dry_run) for one in changes}
         else:
-            results = change_schools(server, changes, context.ui.progress)
-    show_changed(context, [_report(context, school, results[school.slug]) for _, school in rows], wish)
+            results |= change_schools(server, changes, context.ui.progress, dry_run=dry_run)
+        now = {school.slug: school for school in [*chosen, *(after for _, after in rows)]}
+        # Under the lock, so that the audit log hears what went wrong.
+        show_changed(context, [_report(context, now[slug], results[slug]) for slug in slugs], wish)
 
 
-def _changed_rows(context: Context, slugs: Sequence[str], change: Change) -> list[tuple[School, School]]:
+def _changed_rows(
+    context: Context, slugs: Sequence[str], change: Change
+) -> tuple[list[tuple[School, School]], dict[str, SchoolctlError]]:
+    """Return the rows before and after, and why for some schools the change makes no sense."""
     schools = context.project.schools()
-    befores = [schools.named(slug) for slug in slugs]
-    return list(zip(befores, checked(schools, *map(change, befores)), strict=True))
+    befores, afters = [], []
+    refused: dict[str, SchoolctlError] = {}
+    for before in map(schools.named, slugs):
+        try:
+            afters.append(change(before))
+        except SchoolctlError as fault:
+            refused[before.slug] = fault
+        else:
+            befores.append(before)
+    return list(zip(befores, checked(schools, *afters), strict=True)), refused
 
 
 def show_changed(context: Context, reports: Sequence[Report], wish: str) -> None:

@@ -37,4 +37,5 @@ def quota(
             "Could not set a quota", because="no limit is given", hint="see `schoolctl quota --help`"
         )
     schools = chosen(context, slugs, every=every, where=where)
-    change_chosen(context, schools, "quota", changes.limit(limits), dry_run=dry_run)
+    words = [f"--{name.replace('_', '-')} {limit or 0}" for name, limit in limits.items()]
+    change_chosen(context, schools, " ".join(["quota", *words]), changes.limit(limits), dry_run=dry_run)

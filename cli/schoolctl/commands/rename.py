@@ -1,5 +1,6 @@
 """`schoolctl rename`."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -22,4 +23,4 @@ def rename(
     """
     context = context_of(typer_context, as_json=as_json)
     school = context.project.schools().named(slug)
-    change_chosen(context, [school], "rename", changes.rename(title), dry_run=dry_run)
+    change_chosen(context, [school], f"rename {shlex.quote(title)}", changes.rename(title), dry_run=dry_run)

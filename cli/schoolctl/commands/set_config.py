@@ -1,5 +1,6 @@
 """`schoolctl set-config`."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -28,4 +29,5 @@ def set_config(
     if (value is None) != unset:
         raise CommandUsageError(f"Could not set `{key}`", because="it takes either a value or --unset")
     change = changes.unset_config(key) if value is None else changes.set_config({key: settings.parsed(key, value)})
-    change_chosen(context, [school], f"set-config {key}", change, dry_run=dry_run)
+    words = f"{key} --unset" if value is None else f"{key} {shlex.quote(value)}"
+    change_chosen(context, [school], f"set-config {words}", change, dry_run=dry_run)

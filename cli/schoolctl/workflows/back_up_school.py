@@ -54,6 +54,17 @@ class BackUpSchool:
             Step("Let go of what the last restore kept", is_done=self._nothing_kept, do=self._drop_kept),
         ]
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the set holds."""
+        database, files = self.manifest["database"], self.manifest["files"]
+        return {
+            "set": self.set_id,
+            "tables": database["tables"],
+            "files": files["files"],
+            "bytes": database["bytes"] + files["bytes"],
+        }
+
     def _partials(self) -> list[str]:
         return [name for name in self.server.names_in(self._sets) if name.endswith(PARTIAL)]
 
@@ -73,8 +84,16 @@ class BackUpSchool:
                 because=f"only {free // 1024**2} MB are free below {self.server.root}",
                 hint=f"free at least {_ROOM // 1024**2} MB there, then run it again",
             )
+        self._take_free_name()
         self.server.make_folder(self._sets)
         self.server.make_folder(self._partial)
+
+    def _take_free_name(self) -> None:
+        """Give the set a number if the one before it was begun in the same second."""
+        names, moment, number = self.server.names_in(self._sets), self.set_id, 2
+        while self.set_id in names:
+            self.set_id, number = f"{moment}-{number}", number + 1
+        self._partial = f"{self._sets}/{self.set_id}{PARTIAL}"
 
     def _dump(self) -> None:
         written = self.server.dump(database.dump(self._database), f"{self._partial}/{DATABASE_FILE}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ class SiteFiles:
 
     def are_in_force(self) -> bool:
         """Say whether every file reads as it should and the edge runs on them."""
-        return (
-            all(self.server.read(file["path"]) == self.text(file) for file in self.school["files"])
-            and self.server.edge_is_current()
-        )
+        return self.are_written() and self.server.edge_is_current()
+
+    def are_written(self) -> bool:
+        """Say whether every file reads as it should."""
+        return all(self.server.read(file["path"]) == self.text(file) for file in self.school["files"])
 
     def write(self) -> None:
         """Write the files and let the edge take them up; a tree that Nginx refuses leaves it as it was."""
@@ -36,18 +38,15 @@ class SiteFiles:
             self._refused = True
             raise
 
-    def place(self) -> bool:
-        """Write the files that read otherwise; the edge runs on what it had until it is told. Say whether any did."""
-        changed = False
+    def place(self) -> None:
+        """Write the files that read otherwise; the edge runs on what it had until it is told."""
         for file in self.school["files"]:
             path, text = file["path"], self.text(file)
             # Before the write: when that is interrupted, its answer is lost.
             before = self.server.read(path)
             self._before.setdefault(path, before)
             if before != text:
-                changed = True
                 self.server.write(path, text, mode=file["mode"], owner=file["owner"], group=file["group"])
-        return changed
 
     def put_back(self) -> None:
         """Put every file back as this run found it, and let the edge take that up."""
@@ -65,11 +64,12 @@ class SiteFiles:
             path = file["path"]
             if path not in self._before:
                 continue
-            before = self._before.pop(path)
+            before = self._before[path]
             if before is None:
                 self.server.remove(path)
             else:
                 self.server.write(path, before, mode=file["mode"], owner=file["owner"], group=file["group"])
+            del self._before[path]
 
     def remove(self) -> None:
         """Remove every file; the edge runs on what it had until it is told."""
@@ -79,3 +79,7 @@ class SiteFiles:
     def text(self, file: Mapping[str, str]) -> str:
         """Return what a file of the list shall read."""
         return render(self.templates, file["template"], {"platform": self.platform, "school": self.school})
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 that each file shall have, by path."""
+        return {file["path"]: sha256(self.text(file).encode()).hexdigest() for file in self.school["files"]}

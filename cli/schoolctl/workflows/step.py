@@ -50,7 +50,8 @@ def run_steps(
 ) -> bool:
     """Run the steps in order; return whether anything was done.
 
-    done: gets the steps that can still be taken back; those that it holds already are taken back with the rest.
+    done: gets the steps that can still be taken back; those that it holds already are taken back with the rest, after
+    which it is empty.
     On any failure, Ctrl-C included, the undos run backwards to the last commit, then the failure goes on its way. When
     an undo fails, those before it are left as well: what they made, such as a claim, tells the next run what to clear.
     """
@@ -72,7 +73,8 @@ def run_steps(
         except BaseException:
             progress(step.title, Outcome.FAILED, time.monotonic() - began)
             if not (begun and step.commits and _may_have_happened(step)):
-                _take_back([*to_undo, step] if begun else to_undo, progress)
+                take_back([*to_undo, step] if begun else to_undo, progress)
+                to_undo.clear()
             raise
         progress(step.title, Outcome.DONE, time.monotonic() - began)
         if step.commits:
@@ -89,7 +91,8 @@ def _may_have_happened(step: Step) -> bool:
         return True  # nobody can say: taking back could destroy what is in use now
 
 
-def _take_back(steps: Sequence[Step], progress: Progress) -> None:
+def take_back(steps: Sequence[Step], progress: Progress) -> None:
+    """Undo steps backwards, until one cannot be undone."""
     for step in reversed(steps):
         if step.undo is None:
             continue

@@ -4,6 +4,7 @@ import copy
 import fnmatch
 import json
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -68,6 +69,8 @@ class RecordingTransport:
         self._at, self._how, self._word, self._broken_from = at, how, word, broken_from
         self._before_each = before_each
         self._gone = False
+        # Commands speak to one server through several transports; a dict of it may not grow while another reads it.
+        self._one_at_a_time = threading.Lock()
         self._holds: dict[str, Any] | None = None
 
     # --- the transport's promises ------------------------------------------------------------------------------------
@@ -85,7 +88,8 @@ class RecordingTransport:
             self._break()
         if self._broken_from is not None and number >= self._broken_from and operation != "release":
             raise ServerFaultError("os", "No space left on device")
-        answer = getattr(self, f"_do_{operation}")(**arguments)
+        with self._one_at_a_time:
+            answer = getattr(self, f"_do_{operation}")(**arguments)
         if breaks and self._how in AFTER:
             self._break()
         return answer

@@ -196,6 +196,38 @@ def test_a_dropped_row_takes_nothing_else_with_it(file: Path) -> None:
     assert file.read_text() == TEXT
 
 
+def test_a_row_is_put_back_with_the_comments_of_lines_that_went(file: Path) -> None:
+    earlier = store.snapshot(file)
+    with_aliases(file, "tech-school")
+    with_aliases(file, "cuisine-school", "learn.example")
+    assert "# old name" not in file.read_text()
+    store.put_back(file, earlier, earlier.schools["tech-school"])
+    assert "    aliases: [www.tech-school.com]  # old name\n" in file.read_text()
+    assert store.load(file)["cuisine-school"].aliases == ("learn.example",)
+    store.put_back(file, earlier, earlier.schools["cuisine-school"])
+    assert file.read_text() == TEXT
+
+
+def test_a_row_is_put_back_without_a_loss_of_what_a_person_wrote_meanwhile(file: Path) -> None:
+    earlier = store.snapshot(file)
+    with_aliases(file, "tech-school")
+    file.write_text(file.read_text() + "# a word of mine\n")
+    store.put_back(file, earlier, earlier.schools["tech-school"])
+    assert store.load(file) == earlier.schools
+    assert file.read_text().endswith("# a word of mine\n")
+
+
+@pytest.mark.parametrize("quota", ["&limits\n      file_mb: 5", "&limits {file_mb: 5}"])
+def test_a_value_that_two_rows_share_is_left_to_a_person(file: Path, quota: str) -> None:
+    row = "  {0}:\n    title: A\n    domain: {0}.example\n    quota: {1}\n"
+    text = "schools:\n" + row.format("aa", quota) + row.format("bb", "*limits")
+    file.write_text(text)
+    for slug in ("aa", "bb"):
+        with pytest.raises(DeclarationError, match=r"Could not change schools\.yml"):
+            store.put(file, replace(store.load(file)[slug], quota=Quota(file_mb=7)))
+    assert file.read_text() == text
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
