@@ -1,37 +1,61 @@
 """The command line: what it is made of, and how a run begins and ends."""
 
+import os
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import click
 import typer
+from typer.core import TyperGroup
 
-from schoolctl import __version__
-from schoolctl.commands.add_domain import add_domain
-from schoolctl.commands.backup import backup
-from schoolctl.commands.bench import bench
-from schoolctl.commands.lab import lab
-from schoolctl.commands.lock import lock
-from schoolctl.commands.new_school import new_school
-from schoolctl.commands.provision import provision
-from schoolctl.commands.restore import restore
-from schoolctl.commands.schools import schools
-from schoolctl.commands.show import show
+from schoolctl import __version__, suggestions
 from schoolctl.context import Context
 from schoolctl.errors import SchoolctlError
 from schoolctl.ui import Ui
 
 INTERRUPTED = 130
 
+# In the order of a school's life; each is the function of its name in the module of its name.
+COMMANDS = (
+    *("init", "new-school", "schools", "show", "add-domain", "remove-domain", "set-primary", "rename"),
+    *("suspend", "resume", "quota", "set-config", "get-config", "plan", "apply", "backup", "restore"),
+    *("clone", "close-school", "reopen", "purge", "login", "reset-password", "logs", "bench", "console"),
+    *("status", "history", "provision", "lock", "lab", "completion"),
+)
+
+
+class Commands(TyperGroup):
+    """The commands, each imported when it is asked for: the others would cost its start a third of a second."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return every name."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        found = getattr(import_module(f"schoolctl.commands.{name}"), name)
+        if isinstance(found, typer.Typer):
+            group = typer.main.get_command(found)
+            group.name = cmd_name
+            return group
+        alone = typer.Typer(add_completion=False, context_settings=CONTEXT_SETTINGS)
+        alone.command(cmd_name)(found)
+        return typer.main.get_command(alone)
+
+
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="schoolctl",
+    cls=Commands,
+    add_completion=False,  # the command `completion` prints leaner scripts, and edits no file of the user
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT_SETTINGS,
 )
-for command in (new_school, schools, show, add_domain, backup, restore, bench, provision, lock):
-    app.command(command.__name__.replace("_", "-"))(command)
-app.add_typer(lab, name="lab")
 
 
 def _tell_version(asked: bool) -> None:
@@ -44,7 +68,12 @@ def _tell_version(asked: bool) -> None:
 def begin(
     typer_context: typer.Context,
     env: Annotated[
-        str | None, typer.Option(help="Which inventory; SCHOOLCTL_ENV, or the only one there is.", metavar="NAME")
+        str | None,
+        typer.Option(
+            help="Which inventory; SCHOOLCTL_ENV, or the only one there is.",
+            metavar="NAME",
+            autocompletion=suggestions.inventories,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show more of what went wrong.")] = False,
@@ -79,5 +108,9 @@ def main(arguments: list[str] | None = None, context: Context | None = None) -> 
 
 
 def run() -> None:
-    """Run the command line of this process."""
+    """Run the command line of this process, or complete it where a shell's script asks for that."""
+    if instruction := os.environ.get(suggestions.VARIABLE):
+        from schoolctl.commands.completion import complete
+
+        sys.exit(complete(typer.main.get_command(app), instruction))
     sys.exit(main())

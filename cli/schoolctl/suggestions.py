@@ -7,6 +7,9 @@ import click
 from schoolctl.context import Context
 from schoolctl.schools import project
 
+# By this variable a shell's script asks for words, where others run a command.
+VARIABLE = "_SCHOOLCTL_COMPLETE"
+
 
 def inventories(typer_context: click.Context) -> list[str]:
     """Suggest the inventories that the project has."""

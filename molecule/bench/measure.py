@@ -1,7 +1,8 @@
 """Measure what people wait for, and write docs/reference/benchmarks.md.
 
-Parts: `cli` needs nothing, `server` makes a lab of its own, measures provisioning, the image and new schools there, and
-takes it away again. A part that is run alone replaces its own section of the page.
+Parts: `cli` needs nothing. `server` makes a lab of its own, measures provisioning, the image and new schools there, and
+takes it away again; `many` does so with fifty schools on the stand-in bench, for what commands on all of them cost. A
+part that is run alone replaces its own section of the page.
 """
 
 import argparse
@@ -33,6 +34,7 @@ it, not across. Times are medians in seconds.
 
 CLI_RUNS = 15
 SCHOOLS = 3
+MANY = 50
 IDLE_PROVISIONS = 3
 
 
@@ -209,6 +211,43 @@ def on_lab(up: float) -> list[Section]:
     return sections
 
 
+def many(_kind: str) -> list[Section]:
+    """Measure commands on fifty schools of the stand-in bench, in a lab of our own."""
+    timed([SCHOOLCTL, "lab", "down", "--name", LAB])
+    try:
+        say("making the lab")
+        timed([SCHOOLCTL, "lab", "up", "--name", LAB, "--bench", "stand-in"])
+        lab("provision")
+        rows = "".join(
+            f"  many-{number}:\n    title: Many {number}\n    domain: many-{number}.example\n" for number in range(MANY)
+        )
+        file = ROOT / "inventories" / LAB / "group_vars" / "all" / "schools.yml"
+        file.write_text(f"---\nschools:\n{rows}", "utf-8")
+        say("opening fifty schools")
+        opened, _ = lab("apply", "--all", "--yes", "--jobs", "4")
+        say("commands on all of them")
+        one = [lab("show", "many-1")[0] for _ in range(SCHOOLS)]
+        beside = statistics.median(one)
+        rests = [(lab("suspend", "--all")[0], lab("resume", "--all")[0]) for _ in range(SCHOOLS)]
+        titles = ("`schools --json`", "`plan --json`", "`backup --all --jobs 4`")
+        commands = (("schools", "--json"), ("plan", "--json"), ("backup", "--all", "--jobs", "4"))
+        measured = [
+            Row(title, [lab(*command)[0] for _ in range(SCHOOLS)], beside)
+            for title, command in zip(titles, commands, strict=True)
+        ]
+        note = f"{machine()} {bench_words()}"
+        rows_of_table = [
+            Row("`show`, one of them", one, beside),
+            *measured,
+            Row("`suspend --all`", [suspended for suspended, _ in rests], beside),
+            Row("`resume --all`", [resumed for _, resumed in rests], beside),
+            Row("`apply --all --jobs 4`, all missing", [opened], beside),
+        ]
+        return [Section("Fifty schools", note, "x show", rows_of_table)]
+    finally:
+        timed([SCHOOLCTL, "lab", "down", "--name", LAB])
+
+
 def build_again() -> float:
     """Remove the image, keep what the builder remembers, and return the seconds that its role takes then."""
     compose = "/srv/schools/compose/compose.yml"
@@ -237,7 +276,7 @@ def bench_words() -> str:
     return "Real Frappe and ERPNext."
 
 
-PARTS: dict[str, Callable[[str], list[Section]]] = {"cli": cli, "server": server}
+PARTS: dict[str, Callable[[str], list[Section]]] = {"cli": cli, "server": server, "many": many}
 
 
 def write(sections: Iterable[Section]) -> None:
@@ -245,7 +284,7 @@ def write(sections: Iterable[Section]) -> None:
     old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     kept = {part.partition("\n")[0]: f"## {part}" for part in old.split("\n## ")[1:]}
     kept |= {section.title: section.text() for section in sections}
-    order = ("Start-up", "Provision", "Image", "A school")
+    order = ("Start-up", "Provision", "Image", "A school", "Fifty schools")
     PAGE.write_text("\n".join([HEAD, *(kept[title].rstrip() + "\n" for title in order if title in kept)]), "utf-8")
 
 

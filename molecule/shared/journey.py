@@ -134,9 +134,10 @@ class Journey:
         client = ("docker", "exec", "-i", "schools-db", "mariadb", "--batch", "--skip-column-names", database)
         return self.on_server(*client, stdin=statement).splitlines()
 
-    def changes_left_for_ansible(self) -> list[str]:
-        """Return the tasks that a check run of the whole site would change."""
-        answer = self.json("provision", "--check")
+    def changes_left_for_ansible(self, *tags: str) -> list[str]:
+        """Return the tasks that a check run of the whole site, or of some parts alone, would change."""
+        parts = ("--tags", ",".join(tags)) if tags else ()
+        answer = self.json("provision", "--check", *parts)
         changed: list[str] = answer["changed"]
         return changed
 

@@ -8,10 +8,9 @@ import typer
 from click.shell_completion import BashComplete, FishComplete, ZshComplete, shell_complete
 
 from schoolctl.context import Context
+from schoolctl.suggestions import VARIABLE
 
 PROGRAM = "schoolctl"
-# By this variable a shell's script asks for words, where others run a command.
-VARIABLE = "_SCHOOLCTL_COMPLETE"
 
 _SCRIPTS = {script.name: script for script in (BashComplete, ZshComplete, FishComplete)}
 

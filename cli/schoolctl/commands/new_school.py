@@ -1,5 +1,6 @@
 """`schoolctl new-school`."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,9 @@ from typing import Annotated
 import typer
 
 from schoolctl.commands.options import AsJson, DryRun, ForceDns, Slug, context_of, warn_of_dns
+from schoolctl.errors import SchoolctlError
 from schoolctl.schools.domains import normalised
+from schoolctl.workflows.access import login_link
 from schoolctl.workflows.declare_school import declare_school, locale_of
 from schoolctl.workflows.open_school import OpenSchool, administrator_password
 from schoolctl.workflows.step import run_steps
@@ -52,17 +55,20 @@ def new_school(
     warn_of_dns(context, declare(dry_run=True).hosts, force=force_dns, ask=not dry_run)
     school = declare(dry_run=dry_run)
     apps = [app.name for app in context.project.platform.apps]
-    with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run) as server:
-        opening = OpenSchool(
-            server, context.school_facts(school), context.site_files(school), [*apps, "lms_app"], password
-        )
-        try:
-            changed = run_steps(opening.steps(), context.ui.progress, dry_run=dry_run)
-        except BaseException:
-            if is_new and opening.made_site:
-                context.ui.say(f"The site is made. Administrator's password, shown only now: {password}")
-            raise
-    result = {"slug": slug, "url": opening.school["url"], "changed": changed, "administrator": "Administrator"}
-    if changed and is_new and not dry_run and opening.made_site:
+    files = context.site_files(school)
+    opening = OpenSchool(context.server, files.school, files, [*apps, "lms_app"], password)
+    result: dict[str, object] = {"slug": slug, "url": files.school["url"], "administrator": "Administrator"}
+    try:
+        with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run) as server:
+            result["changed"] = run_steps(opening.steps(), context.ui.progress, dry_run=dry_run)
+            if opening.made_site:
+                # The school is open; that it gives no link is no failure of that.
+                with suppress(SchoolctlError):
+                    result["login"] = login_link(server, opening.school)["url"]
+    except BaseException:
+        if is_new and opening.made_site:
+            context.ui.say(f"The site is made. Administrator's password, shown only now: {password}")
+        raise
+    if is_new and opening.made_site:
         result["password"] = password
     context.ui.facts(result)

@@ -8,6 +8,7 @@ from schoolctl import suggestions
 from schoolctl.commands.change import change_chosen
 from schoolctl.commands.options import AsJson, DryRun, Slug, context_of
 from schoolctl.schools import changes
+from schoolctl.schools.domains import normalised
 
 
 def remove_domain(
@@ -25,4 +26,5 @@ def remove_domain(
     """
     context = context_of(typer_context, as_json=as_json)
     school = context.project.schools().named(slug)
+    domain = normalised(domain)
     change_chosen(context, [school], f"remove-domain {domain}", changes.remove_domain(domain), dry_run=dry_run)

@@ -6,8 +6,9 @@ import typer
 
 from schoolctl import suggestions
 from schoolctl.commands.change import change_chosen
-from schoolctl.commands.options import AsJson, DryRun, Slug, context_of
+from schoolctl.commands.options import AsJson, DryRun, ForceDns, Slug, context_of, warn_of_dns
 from schoolctl.schools import changes
+from schoolctl.schools.domains import normalised
 
 
 def set_primary(
@@ -19,6 +20,7 @@ def set_primary(
             help="The host name that becomes canonical.", metavar="DOMAIN", autocompletion=suggestions.domains
         ),
     ],
+    force_dns: ForceDns = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,4 +32,6 @@ def set_primary(
     """
     context = context_of(typer_context, as_json=as_json)
     school = context.project.schools().named(slug)
+    domain = normalised(domain)
+    warn_of_dns(context, [domain], force=force_dns, ask=not dry_run)
     change_chosen(context, [school], f"set-primary {domain}", changes.set_primary(domain), dry_run=dry_run)

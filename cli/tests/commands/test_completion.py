@@ -135,8 +135,12 @@ def test_bash_itself_completes_a_slug(project: Path) -> None:
 
 
 def arguments(command: click.Command, name: str = "schoolctl") -> Iterator[tuple[str, click.Argument]]:
-    for word, part in command.commands.items() if isinstance(command, click.Group) else ():
-        yield from arguments(part, f"{name} {word}")
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for word in command.list_commands(context):
+            part = command.get_command(context, word)
+            assert part is not None
+            yield from arguments(part, f"{name} {word}")
     yield from ((name, parameter) for parameter in command.params if isinstance(parameter, click.Argument))
 
 
