@@ -14,7 +14,7 @@ def quota(
     typer_context: typer.Context,
     slugs: Slugs = None,
     cpu_seconds: Annotated[
-        int | None, typer.Option(min=0, help="Processor time of its requests in a day, in seconds; 0 lifts it.")
+        int | None, typer.Option(min=0, help="Seconds that all its requests together may take in a day; 0 lifts it.")
     ] = None,
     file_mb: Annotated[
         int | None, typer.Option(min=0, help="Largest file that can be uploaded, in MB; 0 lifts it.")
