@@ -2,6 +2,7 @@
 
 import frappe
 
+from lms_app import staging
 from lms_app.services import colours, cover
 
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ps", "ur"})
@@ -23,6 +24,7 @@ def brand() -> dict:
         "headlines": settings.headlines or DEFAULT.headlines,
         "light": light,
         "dark": colours.dark_scheme(light),
+        "staging": staging.is_copy(),
         "cover": cover.draw(name, settings.motif or DEFAULT.motif),
     }
 

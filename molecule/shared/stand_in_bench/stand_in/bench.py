@@ -4,11 +4,14 @@ import argparse
 import ast
 import getpass
 import json
+import secrets
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pymysql
+from pymysql.cursors import Cursor
 
 from stand_in import LABEL, VERSION
 from stand_in import site as sites
@@ -16,6 +19,14 @@ from stand_in.faults import strike
 from stand_in.site import SITES, TABLES, Site, UnknownSiteError
 
 Handler = Callable[[argparse.Namespace], None]
+
+# Where the answers to the set-up wizard are kept, by the part of a locale.
+LOCALE = {
+    "country": (("System Settings", "country"), ("Global Defaults", "country")),
+    "language": (("System Settings", "language"),),
+    "timezone": (("System Settings", "time_zone"),),
+    "currency": (("System Settings", "currency"), ("Global Defaults", "default_currency")),
+}
 
 
 class CommandError(Exception):
@@ -54,10 +65,15 @@ def new_site(options: argparse.Namespace) -> None:
             sites.make_table(cursor, table)
         sites.add_app(cursor, "frappe", VERSION)
         cursor.execute(
-            "INSERT INTO `tabUser` (name, creation, modified, email, first_name) "
-            "VALUES ('Administrator', NOW(), NOW(), 'admin@example.com', 'Administrator'), "
-            "('Guest', NOW(), NOW(), 'guest@example.com', 'Guest')"
+            "INSERT INTO `tabUser` (name, creation, modified, email, first_name, user_type) "
+            "VALUES ('Administrator', NOW(), NOW(), 'admin@example.com', 'Administrator', 'System User'), "
+            "('Guest', NOW(), NOW(), 'guest@example.com', 'Guest', 'Website User')"
         )
+        cursor.execute(
+            "INSERT INTO `tabScheduled Job Type` (name, creation, modified, method, frequency) "
+            "VALUES ('stand_in.idle', NOW(), NOW(), 'stand_in.idle', 'All')"
+        )
+        sites.set_single(cursor, "System Settings", "setup_complete", "0")
         # Asked at the end, like the real one does.
         password = getpass.getpass("Set Administrator password: ")
         if password != getpass.getpass("Re-enter Administrator password: "):
@@ -99,18 +115,73 @@ def execute(options: argparse.Namespace) -> None:
     with site.database() as cursor:
         strike("execute", function)
         if function == "frappe.get_installed_apps":
-            print(json.dumps(sites.installed_apps(cursor)))
+            answer: Any = sites.installed_apps(cursor)
         elif function == "frappe.ping":
-            print(json.dumps("pong"))
-        elif function == "lms_app.setup.personalise" and "lms_app" in sites.installed_apps(cursor):
-            sites.set_single(cursor, "Academy Settings", "school_name", arguments["title"])
-            sites.set_single(cursor, "Website Settings", "app_name", arguments["title"])
-            sites.set_single(cursor, "Website Settings", "home_page", "learn")
-            if email := arguments.get("admin_email"):
-                cursor.execute("UPDATE `tabUser` SET email = %s WHERE name = 'Administrator'", (email,))
-            print(json.dumps({"school_name": arguments["title"]}))
+            answer = "pong"
+        elif function in OF_THE_APP and "lms_app" in sites.installed_apps(cursor):
+            answer = OF_THE_APP[function](site, cursor, **arguments)
         else:
             raise CommandError(f"the stand-in knows no function {function} on {site.name}")
+    print(json.dumps(answer))
+
+
+def personalise(
+    _: Site, cursor: Cursor, title: str, admin_email: str | None = None, locale: dict[str, str] | None = None
+) -> dict[str, str]:
+    """Note the school's name and its administrator's address; once also its locale, with a user for its head."""
+    if locale and set(locale) != set(LOCALE):
+        raise CommandError(f"locale: needs {', '.join(LOCALE)}")
+    if locale and sites.single(cursor, "System Settings", "setup_complete") != "1":
+        for part, places in LOCALE.items():
+            for doctype, field in places:
+                sites.set_single(cursor, doctype, field, locale[part])
+        sites.set_single(cursor, "Global Defaults", "default_company", title)
+        if admin_email:
+            cursor.execute(
+                "INSERT IGNORE INTO `tabUser` (name, creation, modified, email) VALUES (%s, NOW(), NOW(), %s)",
+                (admin_email, admin_email),
+            )
+        sites.set_single(cursor, "System Settings", "setup_complete", "1")
+    sites.set_single(cursor, "Academy Settings", "school_name", title)
+    sites.set_single(cursor, "Website Settings", "app_name", title)
+    sites.set_single(cursor, "Website Settings", "home_page", "learn")
+    if admin_email:
+        cursor.execute("UPDATE `tabUser` SET email = %s WHERE name = 'Administrator'", (admin_email,))
+    return {"school_name": title}
+
+
+def login_link(_: Site, cursor: Cursor, user: str = "Administrator", minutes: int = 10) -> dict[str, str | int]:
+    """Make a link that lets a user in once."""
+    if not sites.may_log_in(cursor, user):
+        raise CommandError(f"user: nobody called `{user}` can log in to this school")
+    key = sites.make_login_key(cursor, user, minutes * 60)
+    return {"user": user, "path": f"{sites.LOGIN_PATH}?key={key}", "expires_in": minutes * 60}
+
+
+def new_password(_: Site, cursor: Cursor, user: str = "Administrator") -> dict[str, str]:
+    """Give a user a new password."""
+    if not sites.may_log_in(cursor, user):
+        raise CommandError(f"user: nobody called `{user}` can log in to this school")
+    password = secrets.token_urlsafe(24)
+    sites.set_password(cursor, user, password)
+    return {"user": user, "password": password}
+
+
+def mute(site: Site, cursor: Cursor) -> dict[str, int]:
+    """Note that nothing leaves this site: there is nothing here that could."""
+    if not site.config().get("academy_staging"):
+        raise CommandError("This site is no staging copy: nothing in its site_config.json says `academy_staging`")
+    was = sites.single(cursor, "Stand-in", "muted") == "1"
+    sites.set_single(cursor, "Stand-in", "muted", "1")
+    return {"webhooks": 0 if was else 1}
+
+
+OF_THE_APP: dict[str, Callable[..., Any]] = {
+    "lms_app.setup.personalise": personalise,
+    "lms_app.access.login_link": login_link,
+    "lms_app.access.new_password": new_password,
+    "lms_app.staging.mute": mute,
+}
 
 
 def enable_scheduler(options: argparse.Namespace) -> None:
@@ -118,6 +189,8 @@ def enable_scheduler(options: argparse.Namespace) -> None:
     strike("enable-scheduler", options.site)
     with Site.named(options.site).database() as cursor:
         sites.set_single(cursor, "System Settings", "enable_scheduler", "1")
+        # Nothing is ever due here, but a site whose jobs may run has a last tick.
+        cursor.execute("UPDATE `tabScheduled Job Type` SET last_execution = NOW(6)")
     print(f"Enabled for {options.site}")
 
 

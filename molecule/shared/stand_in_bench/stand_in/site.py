@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from pymysql.cursors import Cursor
 
 BENCH = Path("/home/frappe/frappe-bench")
 SITES = BENCH / "sites"
+LOGIN_PATH = "/api/method/frappe.www.login.login_via_key"
 FOLDERS = ("public/files", "private/files", "private/backups", "locks", "logs")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,80}")
 _ROUNDS = 100_000
+_KEYS = "Stand-in Login Key"
 _ROW = (
     "name VARCHAR(140) NOT NULL PRIMARY KEY, creation DATETIME(6), modified DATETIME(6), modified_by VARCHAR(140), "
     "owner VARCHAR(140), docstatus TINYINT NOT NULL DEFAULT 0, idx INT NOT NULL DEFAULT 0"
@@ -29,13 +32,20 @@ _CHILD = f"{_ROW}, parent VARCHAR(140), parentfield VARCHAR(140), parenttype VAR
 # The tables that a bench's users ask for by name, with the columns that they ask for.
 TABLES = {
     "tabDefaultValue": f"{_CHILD}, defkey VARCHAR(140), defvalue TEXT",
-    "tabUser": f"{_ROW}, enabled TINYINT NOT NULL DEFAULT 1, email VARCHAR(140), first_name VARCHAR(140)",
+    "tabUser": (
+        f"{_ROW}, enabled TINYINT NOT NULL DEFAULT 1, email VARCHAR(140), first_name VARCHAR(140), "
+        "user_type VARCHAR(140) DEFAULT 'System User', last_login DATETIME(6), last_active DATETIME(6)"
+    ),
     "tabSingles": "doctype VARCHAR(255), field VARCHAR(255), value LONGTEXT, KEY singles (doctype, field)",
     "__Auth": (
         "doctype VARCHAR(140), name VARCHAR(255), fieldname VARCHAR(140), `password` TEXT NOT NULL, "
         "encrypted TINYINT NOT NULL DEFAULT 0, PRIMARY KEY (doctype, name, fieldname)"
     ),
     "tabInstalled Application": f"{_CHILD}, app_name VARCHAR(140), app_version VARCHAR(140)",
+    "tabScheduled Job Type": (
+        f"{_ROW}, method VARCHAR(140), frequency VARCHAR(140), stopped TINYINT NOT NULL DEFAULT 0, "
+        "last_execution DATETIME(6)"
+    ),
 }
 
 
@@ -155,6 +165,34 @@ def password_fits(cursor: Cursor, user: str, password: str) -> bool:
     row = cursor.fetchone()
     salt, _, digest = row[0].partition("$") if row else ("", "", "")
     return hmac.compare_digest(_hash(salt, password), digest)
+
+
+def may_log_in(cursor: Cursor, user: str) -> bool:
+    """Say whether the site knows the user, and lets him in."""
+    cursor.execute("SELECT enabled FROM `tabUser` WHERE name = %s AND name <> 'Guest'", (user,))
+    row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def note_login(cursor: Cursor, user: str) -> None:
+    """Note that a user came in just now."""
+    cursor.execute("UPDATE `tabUser` SET last_login = NOW(6), last_active = NOW(6) WHERE name = %s", (user,))
+
+
+def make_login_key(cursor: Cursor, user: str, seconds: int) -> str:
+    """Return a key that lets a user in once; only its hash is stored."""
+    key = secrets.token_urlsafe(24)
+    set_single(cursor, _KEYS, hashlib.sha256(key.encode()).hexdigest(), f"{time.time() + seconds:.0f} {user}")
+    return key
+
+
+def use_login_key(cursor: Cursor, key: str) -> str | None:
+    """Return whom a key lets in, and make it useless; nobody if it is used, expired or unknown."""
+    field = hashlib.sha256(key.encode()).hexdigest()
+    expires, _, user = (single(cursor, _KEYS, field) or "0 ").partition(" ")
+    # Of two who come at once, only the one who removed the row may enter.
+    removed = cursor.execute("DELETE FROM `tabSingles` WHERE doctype = %s AND field = %s", (_KEYS, field))
+    return user if removed and time.time() < float(expires) else None
 
 
 def _hash(salt: str, password: str) -> str:

@@ -62,7 +62,8 @@ class Visitor(BaseHTTPRequestHandler):
                     HTTPStatus.SERVICE_UNAVAILABLE, "Closed for a moment", "<p>The school is being looked after.</p>"
                 )
             else:
-                self._serve(site, urlsplit(self.path).path, form)
+                address = urlsplit(self.path)
+                self._serve(site, address.path, form or parse_qs(address.query))
         except UnknownSiteError:
             self._page(HTTPStatus.NOT_FOUND, "No such school", "")
         except (pymysql.MySQLError, OSError, ValueError, KeyError) as fault:
@@ -77,9 +78,18 @@ class Visitor(BaseHTTPRequestHandler):
             if path == "/api/method/ping":
                 self._json(HTTPStatus.OK, {"message": "pong"})
             elif path == "/api/method/login":
-                fits = sites.password_fits(cursor, form.get("usr", [""])[0], form.get("pwd", [""])[0])
+                user = form.get("usr", [""])[0]
+                fits = sites.password_fits(cursor, user, form.get("pwd", [""])[0])
+                if fits:
+                    sites.note_login(cursor, user)
                 word = "Logged In" if fits else "Invalid login credentials"
                 self._json(HTTPStatus.OK if fits else HTTPStatus.UNAUTHORIZED, {"message": word})
+            elif path == sites.LOGIN_PATH:
+                if user := sites.use_login_key(cursor, form.get("key", [""])[0]):
+                    sites.note_login(cursor, user)
+                    self._page(HTTPStatus.OK, f"Welcome to {title}", f"<p>Logged in as {html.escape(user)}.</p>")
+                else:
+                    self._page(HTTPStatus.FORBIDDEN, "Not permitted", "<p>This link is used up or expired.</p>")
             elif path == "/login":
                 self._page(HTTPStatus.OK, f"Login to {title}", LOGIN)
             elif path == "/learn" and "lms_app" in sites.installed_apps(cursor):
