@@ -70,6 +70,16 @@ def resume(school: School) -> School:
     return replace(school, state="active")
 
 
+def close(keep_until: str) -> Change:
+    """Shut the doors for good; until the end of that day (ISO, UTC) the school is kept, to be opened again."""
+    return lambda school: replace(school, state="closed", keep_until=keep_until)
+
+
+def reopen(school: School) -> School:
+    """Open the doors of a closed school again."""
+    return replace(school, state="active", keep_until="") if school.state == "closed" else school
+
+
 def limit(quota: Mapping[str, int | None]) -> Change:
     """Set the named limits, None to lift one; those that are not named stay."""
     return lambda school: replace(school, quota=Quota(**{**_limits(school.quota), **quota}))

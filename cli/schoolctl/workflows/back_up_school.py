@@ -9,6 +9,7 @@ from schoolctl.bench import database
 from schoolctl.errors import SchoolctlError
 from schoolctl.remote.server import Server
 from schoolctl.transport.base import Command
+from schoolctl.workflows.databases import drop_database
 from schoolctl.workflows.step import Step
 
 PARTIAL = ".partial"
@@ -77,13 +78,7 @@ class BackUpSchool:
 
     def _begin(self) -> None:
         self._database = site_database(self.server, self.school)
-        free = self.server.free_bytes()
-        if free < _ROOM:
-            raise SchoolctlError(
-                f"Could not back up `{self.school['slug']}`",
-                because=f"only {free // 1024**2} MB are free below {self.server.root}",
-                hint=f"free at least {_ROOM // 1024**2} MB there, then run it again",
-            )
+        require_room(self.server, f"back up `{self.school['slug']}`")
         self._take_free_name()
         self.server.make_folder(self._sets)
         self.server.make_folder(self._partial)
@@ -122,12 +117,13 @@ class BackUpSchool:
 
     def _drop_kept(self) -> None:
         # The bench may write a site's configuration, so what it names is no proof of whose database that is.
-        in_use = {site.database for site in self.server.survey().sites.values()}
+        survey = self.server.survey()
+        in_use = {site.database for sites in (survey.sites, survey.closed) for site in sites.values()}
         for name in self._kept():
             folder = self.server.path("archive", self.school["slug"], name)
             kept = self.server.database_of(folder)
             if kept is not None and kept not in in_use:
-                self.server.run(database.drop(kept))
+                drop_database(self.server, kept)
             self.server.remove(folder)
 
 
@@ -141,6 +137,25 @@ def site_database(server: Server, school: Mapping[str, Any]) -> str:
             hint=f"open it with `schoolctl new-school {school['slug']}`, or restore it",
         )
     return name
+
+
+def require_room(server: Server, wish: str) -> None:
+    """Raise SchoolctlError if there is little space for a copy of a school. wish: as in "Could not <wish>"."""
+    free = server.free_bytes()
+    if free < _ROOM:
+        raise SchoolctlError(
+            f"Could not {wish}",
+            because=f"only {free // 1024**2} MB are free below {server.root}",
+            hint=f"free at least {_ROOM // 1024**2} MB there, then run it again",
+        )
+
+
+def unpack_files(server: Server, archive: str, folder: str) -> None:
+    """Make a site's folders, and fill them with the files of a set; root alone may write where `folder` lies."""
+    for name in ("", "/public", "/public/files", "/private", "/private/files", "/private/backups", "/locks", "/logs"):
+        server.make_site_folder(folder + name)
+    options = ("--extract", "--numeric-owner", "--same-permissions", f"--directory={folder}", f"--file={archive}")
+    server.run(Command(("tar", *options)))
 
 
 def verify_set(server: Server, folder: str) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from schoolctl.bench import database, site
+from schoolctl.bench import database, redis, site
 from schoolctl.errors import CommandUsageError, RefusedError
-from schoolctl.remote.server import MAKING, Server
+from schoolctl.remote.server import CLOSED, MAKING, Server
 from schoolctl.transport.base import Command
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
+from schoolctl.workflows.databases import drop_database
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
 from schoolctl.workflows.visitors import expect_answer, unanswered
@@ -105,6 +106,18 @@ class OpenSchool:
         self.claim = {}
 
     def _claim_name(self) -> None:
+        if staging := self.school["staging"]:
+            raise RefusedError(
+                f"Could not open `{self.slug}`",
+                because=f"its row declares a copy of `{staging['of']}`, which is never made empty",
+                hint=f"run `schoolctl clone {staging['of']} {self.slug} --staging`",
+            )
+        if self.school["state"] == "closed" or self.server.exists(self.server.path("archive", self.slug + CLOSED)):
+            raise RefusedError(
+                f"Could not open `{self.slug}`",
+                because="it was closed",
+                hint=f"bring it back with `schoolctl reopen {self.slug}`, or end it with `schoolctl purge {self.slug}`",
+            )
         if self.server.exists(self._making_folder()):
             raise RefusedError(
                 f"Could not claim `{self.slug}`",
@@ -124,7 +137,7 @@ class OpenSchool:
 
     def _drop_database(self) -> None:
         if name := self.claim.get("database"):
-            self._run(database.drop(name))
+            drop_database(self.server, name)
 
     def _make_folder(self) -> None:
         self.server.make_site_folder(self._making_folder())
@@ -142,6 +155,7 @@ class OpenSchool:
 
     def _drop_folder(self) -> None:
         self.server.remove(self._making_folder())
+        self.server.run(redis.forget_jobs(self.school["site"] + MAKING))
 
     def _install(self, making: str, app: str) -> Step:
         return Step(f"Install {app}", is_done=self._opened, do=lambda: self._run(site.install_app(making, app)))

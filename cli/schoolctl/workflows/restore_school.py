@@ -7,10 +7,11 @@ from typing import Any
 
 from schoolctl.bench import database, site
 from schoolctl.errors import DeclarationError, RefusedError, SchoolctlError
-from schoolctl.remote.server import RESTORING, Server
+from schoolctl.remote.server import CLOSED, RESTORING, Server
 from schoolctl.transport.base import Command
 from schoolctl.workflows import back_up_school
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
+from schoolctl.workflows.databases import drop_database
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
 from schoolctl.workflows.visitors import expect_answer
@@ -96,6 +97,12 @@ class RestoreSchool:
         self.set_id = chosen
 
     def _claim_name(self) -> None:
+        if self.server.exists(self.server.path("archive", self._slug + CLOSED)):
+            raise RefusedError(
+                f"Could not restore `{self._slug}`",
+                because="it is closed, and kept as it was",
+                hint=f"open it again first: `schoolctl reopen {self._slug}`",
+            )
         if self.server.exists(self._beside):
             raise RefusedError(
                 f"Could not restore `{self._slug}`",
@@ -110,7 +117,7 @@ class RestoreSchool:
         self._run(database.create(self.claim["database"], self._password))
 
     def _drop_database(self) -> None:
-        self._run(database.drop(self.claim["database"]))
+        drop_database(self.server, self.claim["database"])
 
     def _load(self) -> None:
         name = self.claim["database"]
@@ -125,20 +132,8 @@ class RestoreSchool:
             )
 
     def _unpack(self) -> None:
-        for folder in (
-            "",
-            "/public",
-            "/public/files",
-            "/private",
-            "/private/files",
-            "/private/backups",
-            "/locks",
-            "/logs",
-        ):
-            self.server.make_site_folder(self._beside + folder)
         archive = f"{self._set}/{self.manifest['files']['file']}"
-        self._run(Command(("tar", "--extract", "--numeric-owner", "--same-permissions", f"--directory={self._beside}",
-                           f"--file={archive}")))  # fmt: skip
+        back_up_school.unpack_files(self.server, archive, self._beside)
 
     # --- the swap and after ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from schoolctl.context import Context
+from schoolctl.schools import store
+from tests.support.project import OTHER, schoolctl
+from tests.support.recording_transport import CutAtStep, RecordingTransport
+from tests.support.server_model import ROOT, ServerModel
+
+CONSENT = ("--yes", "--confirm", OTHER)
+
+
+@pytest.fixture
+def closed(project: Path, server: ServerModel) -> ServerModel:
+    run = schoolctl(project, RecordingTransport(server), "close-school", OTHER, *CONSENT)
+    assert run.code == 0, run.stderr
+    return server
+
+
+def rows(project: Path) -> Path:
+    return project / "inventories/test/group_vars/all/schools.yml"
+
+
+def let_expire(project: Path) -> None:
+    last_day = store.load(rows(project))[OTHER].keep_until
+    rows(project).write_text(rows(project).read_text().replace(last_day, "2020-01-31"))
+
+
+@pytest.mark.parametrize("said", [(), ("--yes",), ("--confirm", OTHER)])
+def test_a_script_consents_with_yes_and_each_slug(project: Path, closed: ServerModel, said: tuple[str, ...]) -> None:
+    transport = RecordingTransport(closed)
+    assert schoolctl(project, transport, "purge", OTHER, *said).code == 5
+    assert transport.calls == []
+
+
+@pytest.mark.parametrize("arguments", [(), (OTHER, "--expired")])
+def test_slugs_or_expired_must_be_said_but_not_both(
+    project: Path, closed: ServerModel, arguments: tuple[str, ...]
+) -> None:
+    assert schoolctl(project, RecordingTransport(closed), "purge", *arguments, *CONSENT).code == 2
+
+
+def test_what_is_expired_needs_a_yes_alone(project: Path, closed: ServerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_expire(project)
+    refused = schoolctl(project, RecordingTransport(closed), "purge", "--expired")
+    assert (refused.code, closed.closed()) == (5, {OTHER})
+    asked = []
+    monkeypatch.setattr(Context, "interactive", True)
+    monkeypatch.setattr(typer, "confirm", lambda text, **_: asked.append(text) or True)
+    assert schoolctl(project, RecordingTransport(closed), "purge", "--expired").code == 0
+    assert OTHER in asked[0]
+    assert closed.closed() == set()
+
+
+def test_it_tells_that_the_school_is_gone(project: Path, closed: ServerModel) -> None:
+    done = schoolctl(project, RecordingTransport(closed), "--json", "purge", OTHER, *CONSENT)
+    assert json.loads(done.stdout) == {"slug": OTHER, "state": "gone", "changed": True}
+
+
+def test_a_dry_run_changes_nothing(project: Path, closed: ServerModel) -> None:
+    files = dict(closed.files)
+    done = schoolctl(project, RecordingTransport(closed), "purge", OTHER, "--dry-run")
+    assert "Drop its databases and users" in done.stderr
+    assert closed.files == files
+
+
+def test_a_cut_purge_is_picked_up_with_the_backups_that_were_to_stay(project: Path, closed: ServerModel) -> None:
+    sets = closed.names_in(f"{ROOT}/backups/{OTHER}")
+    cut = CutAtStep(closed, f"{OTHER}: Take it off the edge")
+    assert schoolctl(project, cut, "purge", OTHER, *CONSENT, "--keep-backups").code == 4
+    assert schoolctl(project, RecordingTransport(closed), "reopen", OTHER).code == 5
+    done = schoolctl(project, RecordingTransport(closed), "resume")
+    assert done.code == 0, done.stderr
+    assert OTHER not in store.load(rows(project))
+    assert closed.names_in(f"{ROOT}/backups/{OTHER}") == sets
+    assert closed.orphans() == []
