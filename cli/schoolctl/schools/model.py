@@ -30,7 +30,8 @@ class Locale:
 class Quota:
     """What a school may use at most; None sets no limit of its own.
 
-    cpu_seconds: what its requests together may take in a day, as Frappe counts it. file_mb: one uploaded file. connections: of its database user.
+    cpu_seconds: what its requests together may take in a day, as Frappe counts it. file_mb: one uploaded file.
+    connections: of its database user.
     """
 
     cpu_seconds: int | None = None

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from schoolctl.bench import database
 from schoolctl.errors import DeclarationError, SchoolctlError
 from schoolctl.remote.server import CLOSED, Server, Survey
 from schoolctl.transport.base import Command
 from schoolctl.workflows.bulk import Report, do_each
 from schoolctl.workflows.change_school import ChangeSchool, change_schools, of_school
 from schoolctl.workflows.claims import new_password
+from schoolctl.workflows.databases import drop_database
 from schoolctl.workflows.find_drift import Drift, Promise
 from schoolctl.workflows.open_school import OpenSchool
 from schoolctl.workflows.site_files import SiteFiles
@@ -101,7 +101,7 @@ class CloseDrift:
     def _remove(self, orphan: str) -> None:
         kind, _, name = orphan.partition(":")
         if kind in {"database", "user"}:
-            self.server.run(database.drop(name))
+            drop_database(self.server, name)
         elif kind == "file":
             self.server.remove(name)
         else:
@@ -110,7 +110,7 @@ class CloseDrift:
             # The bench may write a site's configuration, so what it names is no proof of whose database that is.
             others = {other.database for group in sites.values() for other in group.values() if other is not site}
             if site.database is not None and site.database not in others:
-                self.server.run(database.drop(site.database))
+                drop_database(self.server, site.database)
             self.server.remove(
                 self.server.path("sites", name) if kind == "site" else self.server.path("archive", name + CLOSED)
             )

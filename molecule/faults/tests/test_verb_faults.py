@@ -7,7 +7,7 @@ import time
 
 import pytest
 from journey import Journey
-from test_faults import NEIGHBOUR, NOTHING, announcing, kill_at, neighbour, orphans, run_again
+from test_faults import NOTHING, announcing, kill_at, neighbour, orphans, run_again
 
 RUN = secrets.token_hex(2)
 SCHOOL = f"changed-{RUN}"
