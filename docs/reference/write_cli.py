@@ -31,7 +31,10 @@ def commands(group: click.Command, name: str) -> Iterator[tuple[str, click.Comma
     """Yield every command below a group with its full name, in the order of the help."""
     if not isinstance(group, click.Group):
         return
-    for word, command in group.commands.items():
+    context = click.Context(group, info_name=name)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        assert command is not None, f"{name} lists `{word}`, but has no such command"
         if isinstance(command, click.Group):
             yield from commands(command, f"{name} {word}")
         else:
