@@ -34,10 +34,9 @@ def commands(group: click.Command, name: str) -> Iterator[tuple[str, click.Comma
     context = click.Context(group, info_name=name)
     for word in group.list_commands(context):
         command = group.get_command(context, word)
-        assert command is not None, f"{name} lists `{word}`, but has no such command"
         if isinstance(command, click.Group):
             yield from commands(command, f"{name} {word}")
-        else:
+        elif command is not None:
             yield f"{name} {word}", command
 
 
