@@ -203,7 +203,7 @@ def test_a_setting_is_set_shown_and_taken_back(lab: Journey) -> None:
 def test_the_list_says_size_users_and_backup(lab: Journey) -> None:
     shown = row(lab, TECH)
     assert shown["state"]
-    assert int(str(shown["size"])) > 100_000
+    assert int(str(shown["bytes"])) > 100_000
     table = lab.schoolctl("schools").stdout
     assert TECH in table
     assert CUISINE in table
