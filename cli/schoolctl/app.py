@@ -81,7 +81,7 @@ def begin(
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Open schools on a server that runs Frappe, give them domains, back them up and restore them."""
+    """Open schools on a server that runs Frappe, change, back up, copy and close them, and keep all as declared."""
     context: Context = typer_context.obj
     context.env = env
     context.ui = Ui(as_json=as_json, verbose=verbose)
