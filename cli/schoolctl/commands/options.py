@@ -19,7 +19,9 @@ Slugs = Annotated[
 All = Annotated[bool, typer.Option("--all", help="Every school of schools.yml.")]
 Where = Annotated[
     list[str] | None,
-    typer.Option(help="Only these: by state, staging, country or language, as state=suspended; repeatable.", metavar="KEY=VALUE"),
+    typer.Option(
+        help="Only these: by state, staging, country or language, as state=suspended; repeatable.", metavar="KEY=VALUE"
+    ),
 ]
 Jobs = Annotated[int, typer.Option(min=1, max=16, help="How many schools at once.", metavar="N")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
