@@ -156,6 +156,12 @@ class Context:
         return Promise(
             schools,
             {slug: self.site_files(school) for slug, school in schools.items()},
+            SiteFiles(
+                self.server,
+                self._templates,
+                self._platform_facts,
+                context.edge_context(self._platform_facts, templates=self._templates),
+            ),
             context.bench_image(project.platform, self.root, project.apps_lock),
             datetime.now(UTC).date().isoformat(),
         )

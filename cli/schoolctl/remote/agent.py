@@ -549,9 +549,7 @@ class Agent:
         }
         conf = pathlib.Path(self.root, "edge", "conf")
         files = {
-            str(path): self.do_hash(str(path))
-            for kind in ("hosts", "schools", "pages")
-            for path in conf.glob(f"{kind}/*")
+            str(path): self.do_hash(str(path)) for path in conf.rglob("*") if path.is_file() and not path.is_symlink()
         }
         names, users = self.database_facts(database_argv, [*sites.values(), *closed.values()])
         return {

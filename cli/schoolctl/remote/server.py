@@ -41,7 +41,7 @@ class Survey:
     """What was on the server at one moment.
 
     claims: notes of commands under way or interrupted, by slug. closed: sites put away in the archive, by slug.
-    kept: databases of sites that a restore replaced. files: SHA-256 of each file of schools that the edge shall read,
+    kept: databases of sites that a restore replaced. files: SHA-256 of each file that the edge shall read,
     by path. edge_is_current: whether it runs on them; None when it cannot be asked. databases, users: None when the
     database does not answer.
     """

@@ -55,6 +55,12 @@ def server_context(platform: Platform, *, templates: Path, image: str, memory_mb
     return context
 
 
+def edge_context(platform: Mapping[str, Any], *, templates: Path) -> dict[str, Any]:
+    """Return the list of the platform's own files that the edge reads: they follow from what is declared alone."""
+    files = _files(templates, "platform", {"platform": platform})
+    return {"files": [file for file in files if file["apply"] == "edge"]}
+
+
 def school_context(school: School, platform: Mapping[str, Any], *, templates: Path) -> dict[str, Any]:
     """Return one school as templates see it, with its list of files."""
     context: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """Reach the server over SSH with paramiko: one connection a run, host keys verified, agent started once."""
 
 import getpass
+import logging
 import os
 import selectors
 import shlex
@@ -14,6 +15,9 @@ import paramiko
 from schoolctl.errors import UnreachableError
 from schoolctl.schools.hosts import Host
 from schoolctl.transport.session import BOOT, AgentSession
+
+# What goes wrong is said in our own words; without a handler Python would print paramiko's traceback before them.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _SUDO = ("sudo", "-n", "--")
 

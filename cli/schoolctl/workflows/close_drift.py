@@ -46,7 +46,8 @@ class CloseDrift:
         slugs = list(dict.fromkeys(drift.slug for drift in drifts if drift.slug))
         closable = {drift.slug for drift in drifts if drift.applies}
         missing = [drift.slug for drift in drifts if drift.slug and drift.subject == "site" and drift.applies]
-        run_steps([*self._removals(drifts, remove), *self._starts(drifts)], self.progress, dry_run=dry_run)
+        steps = [*self._removals(drifts, remove), *self._starts(drifts), *self._edge(drifts)]
+        run_steps(steps, self.progress, dry_run=dry_run)
         if dry_run:
             for drift in drifts:
                 if drift.applies and drift.slug:
@@ -80,11 +81,22 @@ class CloseDrift:
         return ChangeSchool(self.server, self.schools_file, school, school, files.school, files, found)
 
     def _starts(self, drifts: Sequence[Drift]) -> list[Step]:
-        names = [drift.subject.removeprefix("container ") for drift in drifts if drift.applies and not drift.slug]
-        return [Step(f"Start {name}", do=partial(self._start, name)) for name in names if name != "edge"]
+        stopped = [drift for drift in drifts if drift.applies and drift.subject.startswith("container ")]
+        names = [drift.subject.removeprefix("container ") for drift in stopped]
+        return [Step(f"Start {name}", do=partial(self._start, name)) for name in names]
 
     def _start(self, container: str) -> None:
         self.server.run(Command(("docker", "start", container)))
+
+    def _edge(self, drifts: Sequence[Drift]) -> list[Step]:
+        """Return the step that writes the edge's own files anew, if any differs; the schools' reload is theirs too."""
+        if not any(drift.slug is None and drift.subject.startswith("file ") for drift in drifts):
+            return []
+        edge = self.promise.edge
+        return [Step("Write the edge's own files", is_done=edge.are_written, do=self._place_edge, undo=edge.unplace)]
+
+    def _place_edge(self) -> None:
+        self.promise.edge.place()
 
     def _removals(self, drifts: Sequence[Drift], names: Sequence[str]) -> list[Step]:
         known = [drift.subject for drift in drifts if drift.is_orphan]

@@ -48,11 +48,12 @@ class Drift:
 class Promise:
     """What is declared: the rows, each with its derived facts and files, and the image that shall serve them.
 
-    image: empty while the apps are not locked to commits. today: the day (ISO, UTC).
+    edge: the edge's own files. image: empty while the apps are not locked to commits. today: the day (ISO, UTC).
     """
 
     schools: Schools
     files: Mapping[str, SiteFiles]
+    edge: SiteFiles
     image: str
     today: str
 
@@ -69,6 +70,7 @@ def find_drift(promise: Promise, survey: Survey, read: Read) -> list[Drift]:
     found: list[Drift] = []
     for school in promise.schools.values():
         found += _of_school(promise, survey, school, read)
+    found += _of_files(promise.edge, None, survey, read)
     return [*found, *_of_platform(promise, survey), *_unclaimed(promise, survey)]
 
 
@@ -118,7 +120,7 @@ def _of_site(facts: Mapping[str, Any], school: School, site: SiteFact, survey: S
         yield Drift(slug, "connections", facts["connections"], site.connections, apply, applies=True)
 
 
-def _of_files(files: SiteFiles, slug: str, survey: Survey, read: Read) -> Iterator[Drift]:
+def _of_files(files: SiteFiles, slug: str | None, survey: Survey, read: Read) -> Iterator[Drift]:
     for file in files.school["files"]:
         path, declared = file["path"], files.text(file)
         digest = survey.files.get(path)
@@ -130,7 +132,7 @@ def _of_files(files: SiteFiles, slug: str, survey: Survey, read: Read) -> Iterat
             f"file {path}",
             "as rendered",
             "missing" if found is None else "edited",
-            f"schoolctl apply {slug}",
+            f"schoolctl apply {slug or '--all'}",
             applies=True,
             diff=_diff(found, declared),
         )
@@ -164,7 +166,7 @@ def _unclaimed(promise: Promise, survey: Survey) -> Iterator[Drift]:
     orphans += [f"closed:{name}" for name in survey.closed if name not in known]
     orphans += [f"database:{name}" for name in survey.databases or () if name not in named]
     orphans += [f"user:{name}" for name in survey.users or () if name not in {*named, *(survey.databases or ())}]
-    expected = {file["path"] for files in promise.files.values() for file in files.school["files"]}
+    expected = {file["path"] for files in (promise.edge, *promise.files.values()) for file in files.school["files"]}
     orphans += [f"file:{path}" for path in survey.files if path not in expected]
     for orphan in sorted(orphans):
         yield Drift(None, orphan, None, "no row claims it", f"schoolctl apply --remove {orphan}")

@@ -50,9 +50,22 @@ def test_everything_that_was_done_by_hand_is_put_right_with_one_reload(project: 
 
 
 def test_an_edge_that_runs_on_older_files_is_told(project: Path, both: ServerModel) -> None:
-    both.edge_live = {}
+    both.edge_live = {path: text for path, text in both.edge_live.items() if SLUG not in path}
     apply(project, both, *ALL)
     assert both.visit("tech-school.com") == 200
+
+
+def test_a_file_of_the_edge_itself_that_was_edited_is_healed_and_never_put_in_force(
+    project: Path, both: ServerModel
+) -> None:
+    path = f"{ROOT}/edge/conf/nginx.conf"
+    whole = both.files[path]
+    both.files[path] = "http { # edited\n}\n"
+    [shown] = [row for row in plan(project, both) if str(row["subject"]).startswith("file ")]
+    assert (shown["slug"], shown["subject"], shown["applies"]) == (None, f"file {path}", True)
+    apply(project, both, *ALL)
+    assert both.files[path] == both.edge_live[path] == whole
+    assert plan(project, both, code=0) == []
 
 
 def test_an_edited_row_comes_into_force(project: Path, both: ServerModel) -> None:

@@ -319,11 +319,7 @@ class RecordingTransport:
                 slug: [name for name in self.server.names_in(f"{ROOT}/backups/{slug}") if not name.endswith(".partial")]
                 for slug in self.server.names_in(f"{ROOT}/backups")
             },
-            "files": {
-                path: self.server.sha256(path)
-                for path in files
-                if path.startswith(tuple(f"{ROOT}/edge/conf/{kind}/" for kind in ("hosts", "schools", "pages")))
-            },
+            "files": {path: self.server.sha256(path) for path in files if path.startswith(f"{ROOT}/edge/conf/")},
             "edge_is_current": self.server.edge_is_current(),
             "containers": dict(self.server.containers),
             "databases": sorted(databases),

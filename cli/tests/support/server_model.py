@@ -5,18 +5,33 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from schoolctl.schools.platform import CONTAINERS
+from schoolctl.render import context
+from schoolctl.render.environment import render
+from schoolctl.schools.platform import CONTAINERS, load
 from schoolctl.transport.session import ServerFaultError
 
+CHECKOUT = Path(__file__).resolve().parents[3]
 ROOT = "/srv/schools"
 FRAPPE_TABLES = ("tabDocType", "tabSingles", "tabUser")
 FOLDERS = (
-    "sites", "journal", "backups", "archive", "edge/auth", "edge/conf/hosts", "edge/conf/schools", "edge/conf/pages",
-)  # fmt: skip
+    *("sites", "journal", "backups", "archive", "edge/auth"),
+    *("edge/conf", "edge/conf/hosts", "edge/conf/schools", "edge/conf/pages"),
+)
 ADMIN_SQL = ("docker", "exec", "-i", "schools-db", "mariadb", "--batch", "--skip-column-names")
 BENCH = ("docker", "exec", "-i", "schools-tools", "bench")
+
+
+@cache
+def edge_files() -> dict[str, str]:
+    """Return what Ansible has written for the edge itself, by path."""
+    platform = context.platform_context(load(CHECKOUT / "inventories/example/group_vars/all/platform.yml"))
+    templates = CHECKOUT / "templates"
+    files = context.edge_context(platform, templates=templates)["files"]
+    return {file["path"]: render(templates, file["template"], {"platform": platform}) for file in files}
 
 
 @dataclass
@@ -75,6 +90,8 @@ class ServerModel:
         self.reloads = 0
         if provisioned:
             self.folders |= {ROOT, *(f"{ROOT}/{name}" for name in FOLDERS)}
+            self.files |= edge_files()
+            self.edge_live |= edge_files()
 
     # --- what a test asks --------------------------------------------------------------------------------------------
 
@@ -128,7 +145,8 @@ class ServerModel:
         if conf != self.edge_live:
             left.append("edge/conf is not in force")
         slugs = self.sites() | self.closed()
-        edge = [*conf, *(path for path in self.files if path.startswith(f"{ROOT}/edge/auth/"))]
+        edge = [path for path in conf if path not in edge_files()]
+        edge += [path for path in self.files if path.startswith(f"{ROOT}/edge/auth/")]
         left += [f"edge file {path}" for path in edge if path.rpartition("/")[2].partition(".")[0] not in slugs]
         left += [f"cached {key}" for key in sorted(self.cache) if key.partition("|")[0] not in named]
         left += [f"job {job}" for job in sorted(self.jobs) if _site_of(job).removesuffix(".new") not in slugs]
