@@ -31,8 +31,9 @@ def apply(
     if bool(slugs) == every and not remove:
         raise CommandUsageError("Could not choose what to apply", because="name slugs, or say --all, but not both")
     if not (yes or dry_run):
-        show_drift(context, context.drift(context.server.survey(), slugs))
-        if not context.interactive:
+        if not context.ui.as_json:
+            show_drift(context, context.drift(context.server.survey(), slugs))
+        if context.ui.as_json or not context.interactive:
             raise RefusedError("Did not apply it", because="nobody can be asked here", hint="add --yes")
         typer.confirm("Apply this?", abort=True, err=True)
     what = " ".join(["apply", *(slugs or ["--all"] * every), *(f"--remove {name}" for name in remove or [])])
@@ -41,4 +42,7 @@ def apply(
         everything = context.drift(survey, None)
         drifts = [drift for drift in everything if every or drift.slug in (slugs or ()) or drift.is_orphan]
         reports = context.closing(survey, jobs).run(drifts, remove or [], dry_run=dry_run)
+    for drift in drifts:
+        if drift.slug is None and not (drift.applies or drift.is_orphan):
+            context.ui.say(f"The {drift.subject} still differs: {drift.found}, not {drift.declared}. {drift.remedy}")
     show_changed(context, reports, "apply")

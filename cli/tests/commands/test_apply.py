@@ -100,6 +100,18 @@ def test_what_cannot_be_closed_without_asking_is_reported_and_the_rest_is_done(
     assert both.databases[both.site_config(SLUG)["db_name"]].title == "School of Tech"
 
 
+def test_what_only_provision_can_close_is_named(project: Path, both: ServerModel) -> None:
+    del both.containers["schools-realtime"]
+    said = apply(project, both, *ALL)
+    assert "The container schools-realtime still differs: missing, not running. schoolctl provision" in said
+
+
+def test_json_is_one_document_and_asks_nothing(project: Path, both: ServerModel) -> None:
+    edit_row(project, "title: Tech School", "title: School of Tech")
+    done = schoolctl(project, RecordingTransport(both), "apply", "--all", "--json")
+    assert (done.code, done.stdout) == (5, "")
+
+
 def test_without_a_yes_nothing_happens_where_nobody_can_be_asked(project: Path, both: ServerModel) -> None:
     edit_row(project, "title: Tech School", "title: School of Tech")
     said = apply(project, both, "apply", "--all", code=5)
