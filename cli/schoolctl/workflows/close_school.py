@@ -50,6 +50,7 @@ class CloseSchool:
         self._archive = self.server.path("archive", self._slug + CLOSED)
         self._found = self.survey.sites.get(self._slug)
         self._was_put_away = self._found is None
+        self._takes_over = False
         self._change = ChangeSchool(
             self.server, self.schools_file, self.before, self.after, self.school, self.files, self._found
         )
@@ -59,7 +60,7 @@ class CloseSchool:
         """Return the story of closing, in order."""
         return [
             Step("See that it can be closed", is_done=self._may_begin, do=self._refuse_unopened),
-            Step("Claim the school", is_done=self._is_claimed, do=self._claim, undo=self._drop_claim),
+            Step("Claim the school", is_done=self._is_claimed, do=self._claim, undo=self._take_back_claim),
             self._change.declaring(),
             Step("Pause its scheduler", is_done=self._is_paused, do=self._pause, undo=self._unpause),
             Step("Shut its doors", is_done=self.files.are_in_force, do=self.files.write, undo=self.files.put_back),
@@ -87,8 +88,10 @@ class CloseSchool:
         return self._found is not None or self._slug in self.survey.closed
 
     def _is_claimed(self) -> bool:
-        # One that an interrupted run left is taken over: each step finds for itself what that did.
-        return self._was_put_away or self.server.claim(self._slug) is not None
+        # One that an interrupted run left is taken over, since each step finds for itself what that did.
+        # But `resume` goes by its options, and those of an end would purge what shall be kept now.
+        claim = self.server.claim(self._slug)
+        return self._was_put_away if claim is None else claim.get("options") == list(self.options)
 
     def _is_paused(self) -> bool:
         return self._found is None or bool(self._found.config.get("pause_scheduler"))
@@ -112,7 +115,13 @@ class CloseSchool:
         )
 
     def _claim(self) -> None:
+        self._takes_over = self.server.claim(self._slug) is not None
         self.server.write_claim(self._slug, {"doing": DOING, "options": list(self.options)})
+
+    def _take_back_claim(self) -> None:
+        # What the earlier run made stays, and so does the word of it.
+        if not self._takes_over:
+            self._drop_claim()
 
     def _drop_claim(self) -> None:
         self.server.remove_claim(self._slug)

@@ -159,6 +159,29 @@ def test_closing_for_no_days_makes_a_last_backup_if_backups_are_kept(project: Pa
     assert server.orphans() == []
 
 
+def test_what_was_asked_for_last_is_what_a_later_run_goes_on_with(
+    project: Path, server: ServerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_on(server, project, SLUG)
+    server.jobs[f"{SLUG}::endless"] = "started"
+    monkeypatch.setattr(close_school, "PATIENCE", 0.0)
+
+    def cut(call: Call) -> None:
+        # Nothing is taken back any more, so the claim tells of an end for ever.
+        if "schools-queue" in call.words:
+            transport.close()
+
+    transport = RecordingTransport(server, before_each=cut)
+    assert schoolctl(project, transport, *END).code != 0
+    assert "--keep-days=0" in server.files[f"{ROOT}/journal/{SLUG}.json"]
+    assert schoolctl(project, RecordingTransport(server), *CLOSE, "--keep-days", "60").code == 1
+    del server.jobs[f"{SLUG}::endless"]
+    run = schoolctl(project, RecordingTransport(server), "resume")
+    assert run.code == 0, run.stderr
+    assert SLUG in store.load(rows(project)), "it was purged, though it shall be kept"
+    assert is_closed(server, project)
+
+
 @pytest.mark.parametrize("how", Break)
 def test_broken_at_any_call_it_is_open_or_closed_and_the_same_command_completes_it(tmp_path: Path, how: Break) -> None:
     for broken in each_break(tmp_path, prepare, CLOSE, how):
