@@ -11,7 +11,7 @@ from typing import Any
 
 from schoolctl.bench import database, redis, site
 from schoolctl.errors import DeclarationError, RefusedError, SchoolctlError
-from schoolctl.remote.server import MAKING, Server
+from schoolctl.remote.server import CLOSED, MAKING, Server
 from schoolctl.schools import store
 from schoolctl.schools.changes import checked
 from schoolctl.schools.model import School, Schools, Staging
@@ -137,7 +137,24 @@ class CloneSchool:
 
     def _nothing_left(self) -> bool:
         refuse_claim_of_others(self.server, self._slug, DOING)
+        self._refuse_taken_name()
         return self._opened() or self.server.claim(self._slug) is None
+
+    def _refuse_taken_name(self) -> None:
+        """Raise RefusedError if what has this name is closed, or a site that never was mute."""
+        if self.server.exists(self.server.path("archive", self._slug + CLOSED)):
+            raise RefusedError(
+                f"Could not copy `{self.source['slug']}`",
+                because=f"`{self._slug}` was closed, and is kept as it was",
+                hint=f"`schoolctl reopen {self._slug}` brings it back, `schoolctl purge {self._slug}` ends it",
+            )
+        found = self.server.survey().sites.get(self._slug) if self._opened() else None
+        if found is not None and not found.config.get("academy_staging"):
+            raise RefusedError(
+                f"Could not copy `{self.source['slug']}`",
+                because=f"a site `{self._slug}` is open on {self.server.name}, and is no copy",
+                hint="choose another slug; `schoolctl plan` shows what belongs to no row",
+            )
 
     def _declared(self) -> bool:
         return store.load(self.schools_file).get(self._slug) == self.copy

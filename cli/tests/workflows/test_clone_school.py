@@ -185,6 +185,30 @@ def test_a_declared_copy_is_never_made_empty(project: Path, server: ServerModel)
     assert is_copied(server, project)
 
 
+def test_a_copy_that_was_closed_is_not_made_again_over_what_is_kept_of_it(project: Path, server: ServerModel) -> None:
+    open_on(server, project, SLUG)
+    schoolctl(project, RecordingTransport(server), *CLONE)
+    schoolctl(project, RecordingTransport(server), "close-school", COPY, "--yes", "--confirm", COPY)
+    with untouched(server), untouched(server, SLUG):
+        run = schoolctl(project, RecordingTransport(server), *CLONE)
+    assert run.code == 5, run.stderr
+    assert f"schoolctl reopen {COPY}" in run.stderr
+    assert COPY not in server.sites()
+    assert schoolctl(project, RecordingTransport(server), "reopen", COPY).code == 0
+    assert is_copied(server, project)
+
+
+def test_a_site_without_a_row_is_never_taken_for_a_copy(project: Path, server: ServerModel) -> None:
+    open_on(server, project, SLUG)
+    open_on(server, project, OTHER)
+    store.drop(rows(project), OTHER)
+    text = rows(project).read_text()
+    with untouched(server), untouched(server, SLUG):
+        run = schoolctl(project, RecordingTransport(server), "clone", SLUG, OTHER, "--staging")
+    assert run.code == 5, "another school's site was let out as a copy: not mute, and with its jobs running"
+    assert rows(project).read_text() == text
+
+
 def test_a_school_that_is_not_open_or_half_restored_is_not_copied(project: Path, server: ServerModel) -> None:
     text = rows(project).read_text()
     assert schoolctl(project, RecordingTransport(server), *CLONE).code == 1
