@@ -555,7 +555,7 @@ class Agent:
         return {
             "sites": sites,
             "closed": closed,
-            "kept": [config["db_name"] for config in kept if config and "db_name" in config],
+            "kept": [config["db_name"] for config in kept if config and isinstance(config.get("db_name"), str)],
             "claims": self.claims(),
             "backups": backups,
             "files": files,
@@ -576,8 +576,10 @@ class Agent:
     def site_fact(self, config: str, keys: list[str]) -> dict[str, Any]:
         """Return what a site's configuration says, as far as it may be told."""
         values = self.do_read_json(config, ["db_name", "host_name", *keys]) or {}
+        name = values.get("db_name")
         return {
-            "database": values.get("db_name"),
+            # The bench may write anything there.
+            "database": name if isinstance(name, str) else None,
             "host_name": values.get("host_name"),
             "config": {key: values[key] for key in keys if key in values},
         }

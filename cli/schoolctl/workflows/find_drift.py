@@ -9,6 +9,7 @@ from typing import Any
 from schoolctl.remote.server import MAKING, SiteFact, Survey
 from schoolctl.schools.model import School, Schools
 from schoolctl.schools.platform import CONTAINERS
+from schoolctl.workflows import restore_school
 from schoolctl.workflows.ailments import APPLY, ailment_of
 from schoolctl.workflows.site_files import SiteFiles
 
@@ -164,8 +165,9 @@ def _unclaimed(promise: Promise, survey: Survey) -> Iterator[Drift]:
     named = {site.database for site in (*survey.sites.values(), *survey.closed.values())} | claimed | {*survey.kept}
     orphans = [f"site:{name}" for name in survey.sites if name not in known and not _is_made(name, survey)]
     orphans += [f"closed:{name}" for name in survey.closed if name not in known]
-    orphans += [f"database:{name}" for name in survey.databases or () if name not in named]
-    orphans += [f"user:{name}" for name in survey.users or () if name not in {*named, *(survey.databases or ())}]
+    if not _hides_databases(survey):
+        orphans += [f"database:{name}" for name in survey.databases or () if name not in named]
+        orphans += [f"user:{name}" for name in survey.users or () if name not in {*named, *(survey.databases or ())}]
     expected = {file["path"] for files in (promise.edge, *promise.files.values()) for file in files.school["files"]}
     orphans += [f"file:{path}" for path in survey.files if path not in expected]
     for orphan in sorted(orphans):
@@ -174,3 +176,9 @@ def _unclaimed(promise: Promise, survey: Survey) -> Iterator[Drift]:
 
 def _is_made(name: str, survey: Survey) -> bool:
     return name.endswith(MAKING) and name.removesuffix(MAKING) in survey.claims
+
+
+def _hides_databases(survey: Survey) -> bool:
+    """Say whether something may need a database without a word of which: a damaged site, or half a restore."""
+    silent = any(site.database is None for site in (*survey.sites.values(), *survey.closed.values()))
+    return silent or any(claim.get("doing") == restore_school.DOING for claim in survey.claims.values())

@@ -123,6 +123,22 @@ def test_what_no_row_claims_is_shown_and_cannot_be_applied(project: Path, both: 
     assert "never removed unless named\n  ? database:sch00000000dead" in shown
 
 
+@pytest.mark.parametrize("left", ["a site that does not say", "an interrupted restore"])
+def test_no_database_is_called_unclaimed_while_it_may_be_a_schools(project: Path, both: ServerModel, left: str) -> None:
+    # Halfway through a restore only the folder beside names the database that was in use before.
+    name = "sch0000000000fe"
+    both.databases[name] = Database("x")
+    if left == "an interrupted restore":
+        claim = {"doing": "restore", "database": both.site_config(SLUG)["db_name"], "set": "20260101T000000Z"}
+        both.put(f"{ROOT}/journal/{SLUG}.json", json.dumps(claim))
+    else:
+        both.put(f"{ROOT}/sites/{SLUG}/site_config.json", json.dumps({**both.site_config(SLUG), "db_name": None}))
+    assert not [subject for _, subject in subjects(project, both) if str(subject).startswith(("database:", "user:"))]
+    run = schoolctl(project, RecordingTransport(both), "apply", "--yes", "--remove", f"database:{name}")
+    assert run.code != 0
+    assert name in both.databases
+
+
 @pytest.mark.parametrize(
     ("change", "found"), [({"state": "exited"}, "exited"), ({"status": "Up 1 hour (unhealthy)"}, "unhealthy")]
 )

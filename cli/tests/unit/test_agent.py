@@ -455,6 +455,18 @@ def test_a_site_whose_configuration_names_sql_for_a_database_is_not_asked(
     assert "DROP" not in asked.read_text()
 
 
+def test_what_a_configuration_names_for_a_database_is_a_name_or_nothing(
+    start: Start, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin", "docker", "case $1 in ps) ;; *) exit 1;; esac")
+    for place in ("sites/a", "archive/b.closed", "archive/c/20260101T000000Z-before-x"):
+        (root / place).mkdir(parents=True)
+        (root / place / "site_config.json").write_text('{"db_name": ["sch0123456789ab"]}')
+    found = start(tmp_path / "bin")("survey", database_argv=["docker", "exec"], config_keys=[])
+    assert (found["sites"]["a"]["database"], found["closed"]["b"]["database"], found["kept"]) == (None, None, [])
+
+
 def test_usage_tells_sizes_and_times_with_one_client_and_asks_for_no_name_that_is_not_ours(
     start: Start, root: Path, tmp_path: Path
 ) -> None:
