@@ -101,7 +101,9 @@ class Ui:
         for row in rows:
             table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
         # A pipe has no width to fit into.
-        Console(width=None if sys.stdout.isatty() else 240).print(table)
+        console = Console(width=None if sys.stdout.isatty() else 240, markup=False, emoji=False, highlight=False)
+        # What stands in brackets is somebody's title, not an instruction.
+        console.print(table)
 
     def facts(self, value: Mapping[str, Any]) -> None:
         """Print one thing to stdout: as JSON, or a line for each key."""

@@ -20,6 +20,11 @@ def database_name(random_hex: str) -> str:
     return _checked(f"sch{random_hex}")
 
 
+def is_name(text: str) -> bool:
+    """Say whether a text has the form of the databases that schoolctl makes."""
+    return _NAME.fullmatch(text) is not None
+
+
 def create(name: str, password: str) -> Command:
     """Make an empty database and its user, who may do everything in it and nothing elsewhere."""
     _checked(name)

@@ -345,8 +345,13 @@ class Agent:
         return os.path.join(parent, name)
 
     def open_file(self, path: str) -> IO[bytes]:
-        """Open a file for reading; a link in its place is refused, since a site's folder belongs to the bench."""
-        return os.fdopen(os.open(self.inside(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+        """Open a file for reading; a link or a pipe in its place is refused: a site's folder belongs to the bench."""
+        # Without O_NONBLOCK a pipe that nobody writes to would hold this program, and the lock, for ever.
+        file = os.open(self.inside(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise Fault("damaged", f"{path} is no regular file")
+        return os.fdopen(file, "rb")
 
     def do_exists(self, paths: list[str]) -> list[bool]:
         """Say for each path whether it is there."""
@@ -391,11 +396,19 @@ class Agent:
         return before
 
     def do_merge_json(
-        self, source: str, target: str, changes: dict[str, Any], mode: str, owner: str, group: str
+        self,
+        source: str,
+        target: str,
+        changes: dict[str, Any],
+        mode: str,
+        owner: str,
+        group: str,
+        keep: list[str] | None = None,
     ) -> None:
         """Write `source`'s JSON object with `changes` to `target`; a change to null removes the key.
 
-        Secrets that stay on the server need not travel for it.
+        keep: only these keys of the source go along; null takes all. Secrets that stay on the server need not travel
+        for it.
         """
         text = self.do_read(source)
         if text is None:
@@ -406,6 +419,8 @@ class Agent:
             raise Fault("damaged", f"{source}: {fault}") from None
         if not isinstance(document, dict):
             raise Fault("damaged", f"{source} holds no JSON object")
+        if keep is not None:
+            document = {key: document[key] for key in keep if key in document}
         document.update(changes)
         document = {key: value for key, value in document.items() if value is not None}
         self.do_write(target, json.dumps(document, indent=1, sort_keys=True) + "\n", mode, owner, group)
@@ -575,7 +590,10 @@ class Agent:
 
     def site_fact(self, config: str, keys: list[str]) -> dict[str, Any]:
         """Return what a site's configuration says, as far as it may be told."""
-        values = self.do_read_json(config, ["db_name", "host_name", *keys]) or {}
+        try:
+            values = self.do_read_json(config, ["db_name", "host_name", *keys]) or {}
+        except (Fault, OSError, RecursionError):
+            values = {}  # one damaged site must not hide the others
         name = values.get("db_name")
         return {
             # The bench may write anything there.

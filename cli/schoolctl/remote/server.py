@@ -381,8 +381,13 @@ class Server:
         text = json.dumps(dict(values), indent=1, sort_keys=True) + "\n"
         self.write(self.path("sites", folder, "site_config.json"), text, owner=self._owner, group=self._owner)
 
-    def merge_site_config(self, source: str, folder: str, changes: Mapping[str, Any]) -> None:
-        """Write `source` with changes as the configuration in a site's folder; its secrets never leave the server."""
+    def merge_site_config(
+        self, source: str, folder: str, changes: Mapping[str, Any], keep: Sequence[str] | None = None
+    ) -> None:
+        """Write `source` with changes as the configuration in a site's folder; its secrets never leave the server.
+
+        keep: only these keys of the source go along.
+        """
         self._call(
             "merge_json",
             source=source,
@@ -391,6 +396,7 @@ class Server:
             mode="0600",
             owner=self._owner,
             group=self._owner,
+            keep=None if keep is None else list(keep),
         )
 
     def make_folder(self, path: str, *, mode: str = "0700") -> bool:

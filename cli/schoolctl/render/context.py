@@ -98,7 +98,8 @@ def _config(school: School, address: str) -> dict[str, Any]:
         "rate_limit": {"limit": quota.cpu_seconds, "window": 86400} if quota.cpu_seconds else None,
         "max_file_size": quota.file_mb * 1024 * 1024 if quota.file_mb else None,
         "academy_staging": 1 if school.staging else None,
-        **({"mute_emails": True} if school.staging else {}),
+        # Server Scripts could reach out past all that is muted.
+        **({"mute_emails": True, "server_script_enabled": None} if school.staging else {}),
     }
 
 

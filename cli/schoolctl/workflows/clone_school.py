@@ -242,6 +242,8 @@ class CloneSchool:
             f"{self._beside}/site",
             # Its encryption key stays that of the school: without it no stored password could be read.
             {**self.school["config"], "db_name": self.claim["database"], "db_password": self._database_password},
+            # Any other key may be somebody's account: for payments, storage, mail, error reports.
+            keep=("db_type", "encryption_key", "user_type_doctype_limit"),
         )
 
     def _hand_over(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from schoolctl.bench import redis
+from schoolctl.bench import database, redis
 from schoolctl.errors import RefusedError, SchoolctlError
 from schoolctl.remote.server import CLOSED, Server, Survey
 from schoolctl.schools.model import School
@@ -151,7 +151,8 @@ class CloseSchool:
         self.server.rename(self._live, self._archive)
 
     def _forget(self) -> None:
-        if name := self.server.database_of(self._archive):
+        # The bench may have written anything there; what is no database of ours has no keys of ours.
+        if (name := self.server.database_of(self._archive)) and database.is_name(name):
             self.server.run(redis.forget_cache(name))
         self.server.run(redis.forget_jobs(self._slug))
 

@@ -145,3 +145,11 @@ def test_a_size_is_told_in_two_or_three_digits(number: int | None, words: str | 
 )
 def test_a_moment_is_told_as_its_distance(moment: str | None, words: str | None) -> None:
     assert ago(moment, datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)) == words
+
+
+def test_brackets_in_what_the_server_says_are_shown_as_they_are(project: Path, server: ServerModel) -> None:
+    server.folders.add(f"{ROOT}/sites/ghost")
+    server.put(f"{ROOT}/sites/ghost/site_config.json", '{"db_name": "sch0000000090e5", "host_name": "http://x[/b]"}')
+    done = schoolctl(project, RecordingTransport(server), "schools")
+    assert done.code == 0, done.stderr
+    assert "x[/b]" in done.stdout

@@ -260,9 +260,17 @@ class RecordingTransport:
         return self.server.put(path, text)
 
     def _do_merge_json(
-        self, source: str, target: str, changes: dict[str, Any], mode: str, owner: str, group: str
+        self,
+        source: str,
+        target: str,
+        changes: dict[str, Any],
+        mode: str,
+        owner: str,
+        group: str,
+        keep: list[str] | None = None,
     ) -> None:
-        document = {**json.loads(self.server.files[self.server.inside(source)]), **changes}
+        known = json.loads(self.server.files[self.server.inside(source)])
+        document = {**{key: known[key] for key in known if keep is None or key in keep}, **changes}
         document = {key: value for key, value in document.items() if value is not None}
         self._do_write(target, json.dumps(document), mode, owner, group)
 

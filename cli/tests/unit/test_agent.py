@@ -436,6 +436,29 @@ def test_a_survey_tells_facts_and_no_secrets(start: Start, root: Path, tmp_path:
     assert "`sch0123456789ab`.tabSingles" in asked.read_text()
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link", "deep", "folder"])
+def test_one_damaged_configuration_hides_no_other_site_and_holds_nobody_up(
+    start: Start, root: Path, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin", "docker", "case $1 in ps) ;; *) exit 1;; esac")
+    for name in ("good", "bad"):
+        (root / "sites" / name).mkdir()
+    (root / "sites/good/site_config.json").write_text('{"db_name": "sch0123456789ab"}')
+    bad = root / "sites/bad/site_config.json"
+    if kind == "pipe":
+        os.mkfifo(bad)
+    elif kind == "link":
+        bad.symlink_to("/etc/passwd")
+    elif kind == "deep":
+        bad.write_text("[" * 200_000)
+    else:
+        bad.mkdir()
+    found = start(tmp_path / "bin")("survey", database_argv=["docker", "exec", "-i", "schools-db"], config_keys=[])
+    assert found["sites"]["good"]["database"] == "sch0123456789ab"
+    assert found["sites"]["bad"]["database"] is None
+
+
 def test_a_survey_says_so_when_the_database_is_silent(start: Start, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     program(tmp_path / "bin", "docker", "case $1 in ps) ;; *) exit 1;; esac")

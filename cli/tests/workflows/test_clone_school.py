@@ -52,6 +52,17 @@ def test_a_copy_holds_what_the_school_holds_and_is_its_own_site(project: Path, s
     assert json.loads(run.stdout)["muted"] == {"webhooks": 2}
 
 
+def test_accounts_in_the_schools_configuration_do_not_go_along(project: Path, server: ServerModel) -> None:
+    open_on(server, project, SLUG)
+    path = f"{ROOT}/sites/{SLUG}/site_config.json"
+    config = server.site_config(SLUG)
+    server.files[path] = json.dumps({**config, "mail_password": "hunter2", "payment_secret": "x"})
+    run = schoolctl(project, RecordingTransport(server), *CLONE)
+    assert run.code == 0, run.stderr
+    assert not {"mail_password", "payment_secret"} & server.site_config(COPY).keys()
+    assert server.site_config(SLUG)["mail_password"] == "hunter2"
+
+
 def test_no_copy_is_ever_in_its_place_before_it_is_mute_nor_on_the_bench_before_it_is_at_rest(
     project: Path, server: ServerModel
 ) -> None:
