@@ -104,7 +104,8 @@ def neighbour(lab: Journey) -> tuple[object, ...]:
 
 def orphans(lab: Journey) -> dict[str, object]:
     """Return what no school owns: sites being made, claims, databases and users that no site names, partial sets."""
-    configs = "cat /srv/schools/sites/*/site_config.json /srv/schools/archive/*/*/site_config.json 2>/dev/null || true"
+    places = ("sites/*", "archive/*.closed", "archive/*/*")
+    configs = f"cat {' '.join(f'/srv/schools/{place}/site_config.json' for place in places)} 2>/dev/null || true"
     claimed = set(re.findall(r"sch[0-9a-f]{12}", lab.on_server("sh", "-c", configs)))
     databases = set(lab.sql("mysql", "SHOW DATABASES LIKE 'sch%';"))
     users = set(lab.sql("mysql", "SELECT user FROM mysql.user WHERE user LIKE 'sch%';"))
