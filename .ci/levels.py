@@ -258,9 +258,25 @@ def count(text: str) -> Tally:
 
 
 def failing(text: str) -> list[str]:
-    """Return the tests that pytest names as failed, also where Molecule frames and wraps its lines."""
+    """Return the tests that pytest names as failed, also where Molecule frames and wraps its lines; else Ansible's."""
     names = re.findall(r"^[\s│]*(?:FAILED|ERROR)\s(?:[\s│]*)(\S+::\S+)", text, re.MULTILINE)
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(names)) or failing_tasks(text)
+
+
+def failing_tasks(text: str) -> list[str]:
+    """Return the tasks of Ansible that failed and were not ignored, each with the beginning of what it said."""
+    found: list[tuple[str, str]] = []
+    task = ""
+    for line in (framed.strip(" │*") for framed in text.splitlines()):
+        if named := re.match(r"(?:TASK|RUNNING HANDLER) \[(.*?)]?$", line):
+            task = named[1]
+        elif line.startswith(("fatal: ", "failed: ")):
+            found.append((task, ""))
+        elif line.startswith("...ignoring"):
+            found.pop()
+        elif found and line.startswith("msg: ") and not found[-1][1]:
+            found[-1] = (found[-1][0], f": {line.removeprefix('msg: ')[:200]}")
+    return [f"`{name}`{said}" for name, said in found]
 
 
 def slug(title: str) -> str:

@@ -111,3 +111,22 @@ def test_failed_tests_are_named_at_the_end(levels, line, capsys):
     assert faults == ["tests/test_doors.py::test_it_is_closed"]
     levels.report({"role": levels.Tally(failed=1, faults=["role: host: " + faults[0]])})
     assert "failed: role: host: tests/test_doors.py::test_it_is_closed" in capsys.readouterr().out
+
+
+def test_a_failed_task_is_named_where_no_test_was_run_and_an_ignored_one_is_not(levels):
+    faults = levels.failing(
+        """
+  │ TASK [Knock as the deploy user]
+  │   ************************************************
+  │ fatal: [lab]: UNREACHABLE! =>
+  │     msg: 'Permission denied'
+  │ ...ignoring
+  │
+  │ TASK [docker_engine : Install packages that are missing]
+  │ fatal: [lab]: FAILED! =>
+  │     changed: false
+  │     msg: no lock on dpkg
+"""
+    )
+
+    assert faults == ["`docker_engine : Install packages that are missing`: no lock on dpkg"]
