@@ -9,6 +9,7 @@ from schoolctl.commands.change import show_changed
 from schoolctl.commands.options import AsJson, Confirm, DryRun, Slugs, Yes, context_of, require_consent
 from schoolctl.context import Context
 from schoolctl.errors import CommandUsageError, RefusedError, SchoolctlError, UnreachableError
+from schoolctl.remote.server import Server
 from schoolctl.workflows.bulk import Report
 from schoolctl.workflows.change_school import of_school
 from schoolctl.workflows.purge_school import PurgeSchool, is_expired
@@ -45,10 +46,14 @@ def purge(
     with context.locked(what, f"purge {', '.join(chosen)}", dry_run=dry_run) as server:
         reports = []
         for slug in chosen:
-            school = context.project.schools().named(slug)
-            facts, files = context.school_facts(school), context.site_files(school)
-            purging = PurgeSchool(server, context.project.schools_file, facts, files, keep_backups)
+            # Looked at again under the lock: another may have reopened it meanwhile, or given it more days.
+            if expired and (left := _left_alone(context, server, slug)):
+                reports.append(left)
+                continue
             try:
+                school = context.project.schools().named(slug)
+                facts, files = context.school_facts(school), context.site_files(school)
+                purging = PurgeSchool(server, context.project.schools_file, facts, files, keep_backups)
                 changed = run_steps(purging.steps(), of_school(slug, context.ui.progress), dry_run=dry_run)
             except UnreachableError:
                 raise
@@ -65,6 +70,15 @@ def _chosen(context: Context, slugs: list[str] | None) -> list[str]:
         return [schools.named(slug).slug for slug in dict.fromkeys(slugs)]
     today = datetime.now(UTC).date().isoformat()
     return [school.slug for school in schools.values() if is_expired(school, today)]
+
+
+def _left_alone(context: Context, server: Server, slug: str) -> Report | None:
+    """Return the report of a school that is not expired any more, None of one that still is."""
+    school = context.project.schools().get(slug)
+    if school is not None and is_expired(school, server.stamp().date().isoformat()):
+        return None
+    context.ui.say(f"`{slug}` is {'not expired any more, and is left as it is' if school else 'gone already'}.")
+    return Report(slug, {"slug": slug, "state": school.state if school else "gone", "changed": False})
 
 
 def _require_consent(

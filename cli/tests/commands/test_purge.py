@@ -7,7 +7,7 @@ import typer
 from schoolctl.context import Context
 from schoolctl.schools import store
 from tests.support.project import OTHER, schoolctl
-from tests.support.recording_transport import CutAtStep, RecordingTransport
+from tests.support.recording_transport import Call, CutAtStep, RecordingTransport
 from tests.support.server_model import ROOT, ServerModel
 
 CONSENT = ("--yes", "--confirm", OTHER)
@@ -53,6 +53,53 @@ def test_what_is_expired_needs_a_yes_alone(project: Path, closed: ServerModel, m
     assert schoolctl(project, RecordingTransport(closed), "purge", "--expired").code == 0
     assert OTHER in asked[0]
     assert closed.closed() == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "state"),
+    [
+        ('"2020-01-31"', '"2999-01-31"', "closed"),
+        ("state: closed\n    keep_until: ", "state: suspended # until ", "suspended"),
+    ],
+)
+def test_one_that_is_not_expired_any_more_once_the_lock_is_held_is_left_alone_and_told(
+    project: Path, closed: ServerModel, old: str, new: str, state: str
+) -> None:
+    let_expire(project)
+
+    def let_another_be_first(call: Call) -> None:
+        if call.operation == "lock":
+            text = rows(project).read_text()
+            assert old in text
+            rows(project).write_text(text.replace(old, new))
+
+    files = dict(closed.files)
+    transport = RecordingTransport(closed, before_each=let_another_be_first)
+    done = schoolctl(project, transport, "purge", "--expired", "--yes", "--json")
+    assert done.code == 0, done.stderr
+    assert json.loads(done.stdout) == {"slug": OTHER, "state": state, "changed": False}
+    assert f"`{OTHER}` is not expired any more, and is left as it is" in done.stderr
+    assert closed.files == files
+    assert closed.closed() == {OTHER}
+
+
+def test_one_that_another_has_purged_meanwhile_is_gone_and_does_not_stop_the_next(
+    project: Path, closed: ServerModel
+) -> None:
+    let_expire(project)
+    gone = store.load(rows(project))[OTHER]
+    row = store.School.from_row("gone-school", {**gone.row, "domain": "gone.example", "aliases": []})
+    store.put(rows(project), row)
+
+    def let_another_be_first(call: Call) -> None:
+        if call.operation == "lock":
+            store.drop(rows(project), "gone-school")
+
+    transport = RecordingTransport(closed, before_each=let_another_be_first)
+    done = schoolctl(project, transport, "purge", "--expired", "--yes", "--json")
+    assert done.code == 0, done.stderr
+    told = {row["slug"]: (row["state"], row["result"]) for row in json.loads(done.stdout)}
+    assert told == {OTHER: ("gone", "done"), "gone-school": ("gone", "unchanged")}
 
 
 def test_it_tells_that_the_school_is_gone(project: Path, closed: ServerModel) -> None:
