@@ -71,13 +71,25 @@ def resume(school: School) -> School:
 
 
 def close(keep_until: str) -> Change:
-    """Shut the doors for good; until the end of that day (ISO, UTC) the school is kept, to be opened again."""
-    return lambda school: replace(school, state="closed", keep_until=keep_until)
+    """Shut the doors for good; until the end of that day (ISO, UTC) the school is kept, to be opened again.
+
+    The row says as what, if not as active.
+    """
+
+    def change(school: School) -> School:
+        if school.state == "closed":
+            return replace(school, keep_until=keep_until)
+        reopen_as = "" if school.state == "active" else school.state
+        return replace(school, state="closed", keep_until=keep_until, reopen_as=reopen_as)
+
+    return change
 
 
 def reopen(school: School) -> School:
-    """Open the doors of a closed school again."""
-    return replace(school, state="active", keep_until="") if school.state == "closed" else school
+    """Let a closed school be again what it was when it was closed."""
+    if school.state != "closed":
+        return school
+    return replace(school, state=school.reopen_as or "active", keep_until="", reopen_as="")
 
 
 def limit(quota: Mapping[str, int | None]) -> Change:

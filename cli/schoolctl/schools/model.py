@@ -10,9 +10,11 @@ from schoolctl.schools import checks, settings
 FILE_NAME = "schools.yml"
 
 
-STATES = ("active", "suspended", "closed")
+OPEN_STATES = ("active", "suspended")
+STATES = (*OPEN_STATES, "closed")
 _KEYS = (
-    "title", "domain", "aliases", "admin_email", "locale", "state", "keep_until", "quota", "config", "staging",
+    "title", "domain", "aliases", "admin_email", "locale", "state", "keep_until", "reopen_as", "quota", "config",
+    "staging",
 )  # fmt: skip
 
 
@@ -52,7 +54,8 @@ class School:
     """One declared school; every value is checked before it gets here.
 
     slug: site folder name for ever. domain: canonical host name. aliases: names that answer 308 to it.
-    keep_until: the day (ISO, UTC) up to which a closed school can be reopened. config: settings of the site, by key.
+    keep_until: the day (ISO, UTC) up to which a closed school can be reopened. reopen_as: the state that it then has;
+    empty for active. config: settings of the site, by key.
     """
 
     slug: str
@@ -63,6 +66,7 @@ class School:
     locale: Locale | None = None
     state: str = "active"
     keep_until: str = ""
+    reopen_as: str = ""
     quota: Quota = Quota()
     config: Mapping[str, settings.Value] = field(default_factory=dict)
     staging: Staging | None = None
@@ -86,6 +90,8 @@ class School:
             row["state"] = self.state
         if self.keep_until:
             row["keep_until"] = self.keep_until
+        if self.reopen_as:
+            row["reopen_as"] = self.reopen_as
         if quota := {name: limit for name, limit in _fields(self.quota).items() if limit is not None}:
             row["quota"] = quota
         if self.config:
@@ -114,6 +120,11 @@ class School:
         keep_until = row.get("keep_until") or ""
         if keep_until and state != "closed":
             raise checks.wrong(f"{where}.keep_until", "belongs to a closed school only")
+        reopen_as = row.get("reopen_as") or ""
+        if reopen_as and state != "closed":
+            raise checks.wrong(f"{where}.reopen_as", "belongs to a closed school only")
+        if reopen_as and reopen_as not in OPEN_STATES:
+            raise checks.wrong(f"{where}.reopen_as", f"{reopen_as!r} is none of {', '.join(OPEN_STATES)}")
         config = row.get("config") or {}
         if not isinstance(config, Mapping):
             raise checks.wrong(f"{where}.config", "must be a mapping of settings")
@@ -130,6 +141,7 @@ class School:
             locale=_locale(f"{where}.locale", row["locale"]) if row.get("locale") else None,
             state=state,
             keep_until=_checked(f"{where}.keep_until", checks.day, keep_until) if keep_until else "",
+            reopen_as=reopen_as,
             quota=_quota(f"{where}.quota", row["quota"]) if row.get("quota") else Quota(),
             config={str(key): settings.checked(f"{where}.config", key, value) for key, value in config.items()},
             staging=_staging(f"{where}.staging", row["staging"]) if row.get("staging") else None,

@@ -47,6 +47,7 @@ def staging_copy(
             aliases=(),
             state="active",
             keep_until="",
+            reopen_as="",
             staging=Staging(source.slug, expires or usual),
         )
         return checked(schools, copy)[0]

@@ -167,6 +167,7 @@ FULL = School(
     locale=Locale("Norway", "no", "Europe/Oslo", "NOK"),
     state="closed",
     keep_until="2027-01-31",
+    reopen_as="suspended",
     quota=Quota(cpu_seconds=3600, connections=9),
     config={"http_timeout": 60, "mute_emails": True, "allow_cors": "https://yes.example"},
     staging=Staging("tech-school", "2026-12-31"),
@@ -233,6 +234,8 @@ def test_a_value_that_two_rows_share_is_left_to_a_person(file: Path, quota: str)
     [
         ("    state: asleep\n", "state: 'asleep' is none of active, suspended, closed"),
         ("    keep_until: '2026-12-01'\n", "keep_until: belongs to a closed school only"),
+        ("    reopen_as: suspended\n", "reopen_as: belongs to a closed school only"),
+        ("    state: closed\n    reopen_as: closed\n", "reopen_as: 'closed' is none of active, suspended"),
         ("    state: closed\n    keep_until: 2026-12-01\n", "YAML reads it as date"),
         ("    state: closed\n    keep_until: '2026-13-01'\n", "is no day"),
         ("    locale: {country: France}\n", "locale.language: is missing"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schoolctl.schools import store
-from schoolctl.workflows.clone_school import password_line
+from schoolctl.workflows.clone_school import password_line, staging_copy
 from tests.support.project import OTHER, open_on, schoolctl, untouched
 from tests.support.recording_transport import Break, Call, RecordingTransport
 from tests.support.server_model import ROOT, ServerModel
@@ -180,6 +180,15 @@ def test_a_copy_that_is_closed_for_some_days_comes_back_as_a_copy(project: Path,
     assert schoolctl(project, RecordingTransport(server), "reopen", COPY).code == 0
     assert server.visit(HOST) == 401
     assert server.site_config(COPY) == config
+
+
+def test_a_copy_of_a_closed_school_is_declared_as_open(project: Path, server: ServerModel) -> None:
+    open_on(server, project, SLUG)
+    schoolctl(project, RecordingTransport(server), "suspend", SLUG)
+    schoolctl(project, RecordingTransport(server), "close-school", SLUG, "--yes", "--confirm", SLUG)
+    source = store.load(rows(project))[SLUG]
+    copy = staging_copy(store.load(rows(project)), source, COPY, None, None, None, "2999-01-31")
+    assert (copy.state, copy.keep_until, copy.reopen_as) == ("active", "", "")
 
 
 def test_a_declared_copy_is_never_made_empty(project: Path, server: ServerModel) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from schoolctl.schools import store
 from tests.support.project import OTHER, open_on, schoolctl, untouched
-from tests.support.recording_transport import Break, RecordingTransport
+from tests.support.recording_transport import Break, CutAtStep, RecordingTransport
 from tests.support.server_model import ROOT, ServerModel
 from tests.workflows.faults import each_break
 
@@ -54,6 +54,39 @@ def test_everything_is_back_as_it_was(project: Path) -> None:
     assert server.site_config(SLUG) == config
     assert rows(project).read_text() == text
     assert server.orphans() == []
+
+
+@pytest.mark.parametrize("cut", [None, CLOSE, REOPEN])
+def test_a_school_that_was_suspended_comes_back_suspended(project: Path, cut: tuple[str, ...] | None) -> None:
+    server = ServerModel()
+    open_on(server, project, OTHER)
+    open_on(server, project, SLUG)
+    assert schoolctl(project, RecordingTransport(server), "suspend", SLUG).code == 0
+    text, config = rows(project).read_text(), server.site_config(SLUG)
+    for command, step in ((CLOSE, "Put it away"), (REOPEN, "Put it back in its place")):
+        if command == cut:
+            assert schoolctl(project, CutAtStep(server, step), *command).code == 4
+        run = schoolctl(project, RecordingTransport(server), *command)
+        assert run.code == 0, run.stderr
+        assert server.visit("tech-school.com") == (410 if command == CLOSE else 503)
+    assert json.loads(run.stdout)["state"] == "suspended"
+    assert rows(project).read_text() == text
+    assert server.site_config(SLUG) == config
+    assert schoolctl(project, RecordingTransport(server), "plan", SLUG).code == 0
+    assert schoolctl(project, RecordingTransport(server), "resume", SLUG).code == 0
+    assert server.visit("tech-school.com") == 200
+
+
+def test_a_closed_school_says_in_its_row_as_what_it_comes_back(project: Path, closed: ServerModel) -> None:
+    assert "reopen_as" not in rows(project).read_text()
+    text = rows(project).read_text()
+    rows(project).write_text(text.replace("state: closed", "state: closed\n    reopen_as: suspended"))
+    again = schoolctl(project, RecordingTransport(closed), *CLOSE, "--keep-days", "60")
+    assert again.code == 0, again.stderr
+    assert store.load(rows(project))[SLUG].reopen_as == "suspended"
+    assert schoolctl(project, RecordingTransport(closed), *REOPEN).code == 0
+    assert closed.visit("tech-school.com") == 503
+    assert "reopen_as" not in rows(project).read_text()
 
 
 def test_a_second_run_changes_nothing(project: Path, closed: ServerModel) -> None:
