@@ -50,14 +50,16 @@ def clone(
             hint="say --staging for a copy that is mute, hidden and shut after some days",
         )
     today = datetime.now(UTC).date()
-    if expires is not None and (days is not None or expires <= today.isoformat()):
-        reason = "--expires and --days exclude each other" if days is not None else f"{expires} is over"
-        raise CommandUsageError(f"Could not copy `{slug}`", because=reason)
+    if expires is not None and days is not None:
+        raise CommandUsageError(f"Could not copy `{slug}`", because="--expires and --days exclude each other")
     chosen = expires if days is None else (today + timedelta(days=days)).isoformat()
     usual = (today + timedelta(days=DAYS)).isoformat()
     schools = context.project.schools()
     source = schools.named(slug)
     copy = staging_copy(schools, source, new, None if domain is None else normalised(domain), title, chosen, usual)
+    # What was begun before that day came is taken up all the same: it has to be cleared away, or completed.
+    if expires is not None and expires <= today.isoformat() and new not in schools and not context.server.claim(new):
+        raise CommandUsageError(f"Could not copy `{slug}`", because=f"{expires} is over")
     warn_of_dns(context, copy.hosts, force=force_dns, ask=not dry_run)
     facts = context.school_facts(copy)
     last_day = facts["staging"]["expires"]
@@ -74,6 +76,10 @@ def clone(
             renew=new_password,
         )
         changed = run_steps(cloning.steps(), context.ui.progress, dry_run=dry_run)
+    if last_day <= today.isoformat() and not dry_run:
+        context.ui.say(
+            f"It is shut since {last_day}: set a later `expires` in its row, then run `schoolctl apply {new}`."
+        )
     result = {"slug": new, "of": slug, "url": facts["url"], "expires": last_day, "changed": changed, "user": USER}
     if cloning.password:
         result["password"] = cloning.password

@@ -107,12 +107,14 @@ class CloneSchool:
         self._beside = self.server.path("archive", self._slug + MAKING)
         self._auth = self.server.path("edge", "auth", self._slug)
         self._database_password = ""
+        self._declares = False
 
     def steps(self) -> list[Step]:
         """Return the story of copying, in order."""
         making = self.school["site"] + MAKING
         return [
             Step("Clear what an interrupted run left", is_done=self._nothing_left, do=self._clear_left),
+            Step("See that its time is not over", is_done=self._has_time, do=self._refuse_over),
             Step("See that the school can be copied", is_done=self._opened, do=self._look),
             Step("Claim the name", is_done=self._opened, do=self._claim_name, undo=self._drop_claim),
             Step("Write it into schools.yml", is_done=self._declared, do=self._declare, undo=self._take_back_row),
@@ -157,6 +159,13 @@ class CloneSchool:
                 hint="choose another slug; `schoolctl plan` shows what belongs to no row",
             )
 
+    def _has_time(self) -> bool:
+        # One that is in its place is completed: it is shut by itself, as any copy whose time is over.
+        return not self._is_over() or self._opened()
+
+    def _is_over(self) -> bool:
+        return self.copy.staging is not None and self.copy.staging.expires <= self.server.stamp().date().isoformat()
+
     def _declared(self) -> bool:
         return store.load(self.schools_file).get(self._slug) == self.copy
 
@@ -175,8 +184,19 @@ class CloneSchool:
         self._drop_making()
         self._drop_beside()
         self._drop_database()
+        self._declares = bool(self.claim.get("declares"))
+        if self._is_over() and self._declares and self._declared():
+            self._take_back_row()
         self._drop_claim()
         self.claim = {}
+
+    def _refuse_over(self) -> None:
+        again = f"run `schoolctl clone {self.source['slug']} {self._slug} --staging`"
+        raise RefusedError(
+            f"Did not copy `{self.source['slug']}`",
+            because=f"`{self._slug}` was to be shut from {self.school['staging']['expires']} on, and that day has come",
+            hint=f"set a later `expires` in its row, then {again}" if self._declared() else f"for another one, {again}",
+        )
 
     def _look(self) -> None:
         refuse_claim_of_others(self.server, self.source["slug"], "")
@@ -193,6 +213,8 @@ class CloneSchool:
                 )
         name = database.database_name(secrets.token_hex(6))
         self.claim = {"doing": DOING, "database": name, "of": self.source["slug"], "options": list(self.options)}
+        # A row that was there before is a person's own, and never taken back.
+        self.claim["declares"] = self._declares or not self._declared()
         self.server.write_claim(self._slug, self.claim)
 
     def _drop_claim(self) -> None:
