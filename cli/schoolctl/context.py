@@ -166,13 +166,13 @@ class Context:
             datetime.now(UTC).date().isoformat(),
         )
 
-    def drift(self, survey: Survey, slugs: Sequence[str] | None) -> list[Drift]:
+    def drift(self, survey: Survey, schools: Sequence[School] | None) -> list[Drift]:
         """Return where the server differs from what is declared: everywhere, or at some schools alone."""
-        promise = self.promise()
-        for slug in slugs or ():
-            promise.schools.named(slug)
-        drifts = find_drift(promise, survey, self.server.read)
-        return [drift for drift in drifts if drift.slug in slugs] if slugs else drifts
+        drifts = find_drift(self.promise(), survey, self.server.read)
+        if schools is None:
+            return drifts
+        slugs = {school.slug for school in schools}
+        return [drift for drift in drifts if drift.slug in slugs]
 
     def closing(self, survey: Survey, jobs: int) -> CloseDrift:
         """Return what closes differences, through as many connections as jobs."""

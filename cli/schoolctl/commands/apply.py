@@ -6,14 +6,15 @@ import typer
 
 from schoolctl.commands.change import show_changed
 from schoolctl.commands.drift import show_drift
-from schoolctl.commands.options import All, AsJson, DryRun, Jobs, Slugs, Yes, context_of
-from schoolctl.errors import CommandUsageError, RefusedError
+from schoolctl.commands.options import All, AsJson, DryRun, Jobs, Slugs, Where, Yes, chosen, context_of
+from schoolctl.errors import RefusedError
 
 
 def apply(
     typer_context: typer.Context,
     slugs: Slugs = None,
     every: All = False,
+    where: Where = None,
     remove: Annotated[
         list[str] | None,
         typer.Option(help="Remove this, which no row claims, as `plan` names it; repeatable.", metavar="KIND:NAME"),
@@ -28,19 +29,24 @@ def apply(
     Example: schoolctl apply --all --yes
     """
     context = context_of(typer_context, as_json=as_json)
-    if bool(slugs) == every and not remove:
-        raise CommandUsageError("Could not choose what to apply", because="name slugs, or say --all, but not both")
+    # Who only names what no row claims chooses no school.
+    schools = [] if remove and not (slugs or every or where) else chosen(context, slugs, every=every, where=where)
+    names = [school.slug for school in schools]
+    everything = every and not where  # the platform too
+    if not (names or everything or remove):
+        show_changed(context, [], "apply")
+        return
     if not (yes or dry_run):
         if not context.ui.as_json:
-            show_drift(context, context.drift(context.server.survey(), slugs))
+            show_drift(context, context.drift(context.server.survey(), None if everything else schools or None))
         if context.ui.as_json or not context.interactive:
             raise RefusedError("Did not apply it", because="nobody can be asked here", hint="add --yes")
         typer.confirm("Apply this?", abort=True, err=True)
-    what = " ".join(["apply", *(slugs or ["--all"] * every), *(f"--remove {name}" for name in remove or [])])
+    what = " ".join(["apply", *(["--all"] if everything else names), *(f"--remove {name}" for name in remove or [])])
     with context.locked(what, "apply what is declared", dry_run=dry_run) as server:
         survey = server.survey()
-        everything = context.drift(survey, None)
-        drifts = [drift for drift in everything if every or drift.slug in (slugs or ()) or drift.is_orphan]
+        found = context.drift(survey, None)
+        drifts = [drift for drift in found if everything or drift.slug in names or drift.is_orphan]
         reports = context.closing(survey, jobs).run(drifts, remove or [], dry_run=dry_run)
     for drift in drifts:
         if drift.slug is None and not (drift.applies or drift.is_orphan):

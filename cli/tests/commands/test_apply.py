@@ -83,6 +83,32 @@ def test_one_school_is_applied_and_the_other_left_as_it_is(project: Path, both: 
     assert {row["slug"] for row in plan(project, both)} == {OTHER}
 
 
+def test_the_schools_whose_rows_fit_are_applied_and_nothing_else(project: Path, both: ServerModel) -> None:
+    edit_row(project, "title: Tech School", "title: School of Tech\n    state: suspended")
+    edit_row(project, "title: Cuisine School", "title: School of Cuisine")
+    both.containers["schools-realtime"]["state"] = "exited"
+    with untouched(both):
+        shown = schoolctl(project, RecordingTransport(both), "apply", "--where", "state=suspended")
+        assert shown.code == 5
+        assert "School of Tech" in shown.stdout
+        assert "School of Cuisine" not in shown.stdout
+        apply(project, both, "apply", "--where", "state=suspended", "--yes")
+    assert both.visit("tech-school.com") == 503
+    assert both.audit[-1]["what"] == f"apply {SLUG}"
+    assert {row["slug"] for row in plan(project, both)} == {OTHER, None}
+
+
+def test_where_no_row_fits_nothing_is_applied(project: Path, both: ServerModel) -> None:
+    edit_row(project, "title: Tech School", "title: School of Tech")
+    transport = RecordingTransport(both)
+    done = schoolctl(project, transport, "apply", "--where", "state=closed", "--yes", "--json")
+    assert (done.code, json.loads(done.stdout), transport.calls) == (0, [], [])
+
+
+def test_an_unknown_school_is_named_with_the_known_ones(project: Path, both: ServerModel) -> None:
+    assert SLUG in apply(project, both, "apply", "nobody", "--yes", code=3)
+
+
 def test_a_second_run_changes_nothing(project: Path, both: ServerModel) -> None:
     before, reloads = dict(both.files), both.reloads
     apply(project, both, *ALL)
@@ -128,7 +154,7 @@ def test_a_dry_run_says_what_would_be_done(project: Path, both: ServerModel) -> 
     assert both.files == before
 
 
-@pytest.mark.parametrize("arguments", [(), (SLUG, "--all")])
+@pytest.mark.parametrize("arguments", [(), (SLUG, "--all"), (SLUG, "--where", "state=active")])
 def test_it_must_be_clear_what_to_apply(project: Path, both: ServerModel, arguments: tuple[str, ...]) -> None:
     apply(project, both, "apply", *arguments, "--yes", code=2)
 

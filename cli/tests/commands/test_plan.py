@@ -205,3 +205,24 @@ def test_an_unknown_school_is_named_with_the_known_ones(project: Path, both: Ser
     done = schoolctl(project, RecordingTransport(both), "plan", "nobody")
     assert done.code == 3
     assert SLUG in done.stderr
+
+
+def test_some_schools_can_be_asked_for_by_what_their_rows_say(project: Path, both: ServerModel) -> None:
+    for slug, title in ((SLUG, "Tech School"), (OTHER, "Cuisine School")):
+        edit_row(project, f"title: {title}", f"title: New {slug}")
+    edit_row(project, f"title: New {SLUG}", f"title: New {SLUG}\n    state: suspended")
+    both.containers["schools-edge"]["state"] = "exited"
+    assert {slug for slug, _ in subjects(project, both, "--where", "state=suspended")} == {SLUG}
+    assert {slug for slug, _ in subjects(project, both, "--where", "state=active")} == {OTHER}
+
+
+def test_where_no_row_fits_there_is_no_drift(project: Path, both: ServerModel) -> None:
+    both.containers["schools-edge"]["state"] = "exited"
+    assert plan(project, both, "--where", "state=closed", code=0) == []
+
+
+@pytest.mark.parametrize("arguments", [(SLUG, "--where", "state=active"), ("--where", "colour=red")])
+def test_schools_have_to_be_chosen_in_one_way(project: Path, both: ServerModel, arguments: tuple[str, ...]) -> None:
+    transport = RecordingTransport(both)
+    assert schoolctl(project, transport, "plan", *arguments).code == 2
+    assert transport.calls == []
