@@ -1,24 +1,15 @@
 """`schoolctl init`."""
 
-from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
+from schoolctl.commands.ask import ask
 from schoolctl.commands.options import AsJson, DryRun, context_of
 from schoolctl.errors import CommandUsageError
-from schoolctl.schools.checks import InvalidValueError
-from schoolctl.workflows.make_inventory import (
-    Question,
-    check_name,
-    make_inventory,
-    missing_options,
-    questions,
-    still_open,
-)
+from schoolctl.workflows.make_inventory import check_name, make_inventory, questions
+from schoolctl.workflows.questions import missing_options, still_open
 
 DEFAULT = "production"
 
@@ -74,7 +65,7 @@ def init(
             hint="name each of them; `schoolctl init --help` says what they mean",
         )
     if missing:
-        _ask(still_open(asked, answers), answers)
+        ask(still_open(asked, answers), answers)
     made = make_inventory(context.root, name, answers, context.ui.progress, dry_run=dry_run)
     if context.ui.as_json:
         context.ui.data(made)
@@ -89,25 +80,3 @@ Next, log in once and say yes to the server's key if your provider's console sho
 Then make the server ready, and open a school:""")
     for command in commands:
         context.ui.say(f"  {command}")
-
-
-def _ask(open_questions: Iterable[Question], answers: dict[str, str]) -> None:
-    """Ask a person until every answer will do."""
-    for question in open_questions:
-        optional = question.default == "" and not question.needed
-        answers[question.name] = typer.prompt(
-            question.words,
-            default="" if optional else question.default or question.suggestion or None,
-            show_default=not optional,
-            value_proc=partial(_that_will_do, question),
-            err=True,
-        )
-
-
-def _that_will_do(question: Question, answer: str) -> str:
-    try:
-        if answer:
-            question.check(answer)
-    except InvalidValueError as fault:
-        raise click.UsageError(f"{answer!r} {fault}") from None
-    return answer

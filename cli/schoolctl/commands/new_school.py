@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from schoolctl.commands.ask import ask
 from schoolctl.commands.options import AsJson, DryRun, ForceDns, Slug, context_of, warn_of_dns
+from schoolctl.context import Context
 from schoolctl.errors import SchoolctlError
 from schoolctl.schools.domains import normalised
 from schoolctl.workflows.access import login_link
-from schoolctl.workflows.declare_school import declare_school, locale_of
+from schoolctl.workflows.declare_school import declare_school, locale_of, questions
 from schoolctl.workflows.open_school import OpenSchool, administrator_password
+from schoolctl.workflows.questions import missing_options, still_open
 from schoolctl.workflows.step import run_steps
 
 
@@ -42,16 +45,23 @@ def new_school(
 ) -> None:
     """Open a school: declare it in schools.yml, make its site, let it answer on its domain.
 
+    On a terminal it asks for what a new row needs and no option says.
+
     A failed run takes back what it made and keeps the row; the same command goes on from there.
 
     Example: schoolctl new-school tech-school --domain tech-school.com --title "Tech School"
     """
     context = context_of(typer_context, as_json=as_json)
     password, is_new = administrator_password(password_file)
-    locale = locale_of(country, language, timezone, currency)
-    domain = None if domain is None else normalised(domain)
-    aliases = [normalised(name) for name in alias or []]
-    declare = partial(declare_school, context.project.schools_file, slug, domain, title, aliases, admin_email, locale)
+    options = {
+        "domain": domain, "title": title, "admin_email": admin_email,
+        "country": country, "language": language, "timezone": timezone, "currency": currency,
+    }  # fmt: skip
+    said = _completed(context, slug, options)
+    locale = locale_of(*(said[part] for part in ("country", "language", "timezone", "currency")))
+    domain = None if said["domain"] is None else normalised(said["domain"])
+    row = (domain, said["title"], [normalised(name) for name in alias or []], said["admin_email"], locale)
+    declare = partial(declare_school, context.project.schools_file, slug, *row)
     warn_of_dns(context, declare(dry_run=True).hosts, force=force_dns, ask=not dry_run)
     school = declare(dry_run=dry_run)
     apps = [app.name for app in context.project.platform.apps]
@@ -72,3 +82,15 @@ def new_school(
     if is_new and opening.made_site:
         result["password"] = password
     context.ui.facts(result)
+
+
+def _completed(context: Context, slug: str, options: dict[str, str | None]) -> dict[str, str | None]:
+    """Return the options; if a new row needs more than they say, with what a person at the terminal answers."""
+    if context.ui.as_json or not context.interactive or slug in (schools := context.project.schools()):
+        return options
+    asked = questions(schools, slug)
+    answers = {name: value for name, value in options.items() if value}
+    if not missing_options(asked, answers):
+        return options
+    ask(still_open(asked, answers), answers)
+    return {name: answers.get(name) or None for name in options}

@@ -55,13 +55,19 @@ def normalised(text: str) -> str:
 
     Raises DeclarationError with the reason, and for a pasted address with the part to type.
     """
-    name = _mapped(text.strip())
     try:
-        if part := re.search(r"[/:@?#]", name):
-            raise checks.InvalidValueError(f"is no host name: it has a `{part[0]}`")
-        return checks.domain(".".join(_a_label(label) for label in name.removesuffix(".").split(".")))
+        return typed(text)
     except checks.InvalidValueError as fault:
-        raise DeclarationError("Could not take the domain", because=f"{text!r} {fault}", hint=_hint(name)) from None
+        hint = _hint(_mapped(text.strip()))
+        raise DeclarationError("Could not take the domain", because=f"{text!r} {fault}", hint=hint) from None
+
+
+def typed(text: str) -> str:
+    """Return what `normalised` does; raises InvalidValueError with the reason alone."""
+    name = _mapped(text.strip())
+    if part := re.search(r"[/:@?#]", name):
+        raise checks.InvalidValueError(f"is no host name: it has a `{part[0]}`")
+    return checks.domain(".".join(_a_label(label) for label in name.removesuffix(".").split(".")))
 
 
 def shown(domain: str) -> str:

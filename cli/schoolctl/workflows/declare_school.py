@@ -1,12 +1,14 @@
 """Declare a school: check its row against all others, and write it if it is new."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from schoolctl.errors import CommandUsageError, DeclarationError
-from schoolctl.schools import store
+from schoolctl.schools import checks, domains, store
 from schoolctl.schools.model import Locale, School, Schools
+from schoolctl.workflows.questions import Question, head_and_place
 
 _OPTIONS = {
     "domain": "--domain",
@@ -15,6 +17,16 @@ _OPTIONS = {
     "aliases": "--alias",
     "locale": "--country, --language, --timezone and --currency",
 }
+
+
+def questions(schools: Schools, slug: str) -> tuple[Question, ...]:
+    """Return what is asked about a school that no row declares yet, in order; DeclarationError for a bad slug."""
+    _check_slug(slug)
+    return (
+        Question("domain", "Its domain", partial(_free_domain, schools), needed=True),
+        Question("title", "Its title", checks.title, default=_title_of(slug)),
+        *head_and_place(),
+    )
 
 
 def locale_of(
@@ -66,7 +78,7 @@ def declare_school(
                     hint=f"leave {_OPTIONS[name]} out, or change the row first",
                 )
         return school
-    School.from_row(slug, {"title": "-", "domain": "a.example"})
+    _check_slug(slug)
     if domain is None:
         raise CommandUsageError(
             f"Could not open `{slug}`", because="it has no row in schools.yml yet", hint="name its domain with --domain"
@@ -74,7 +86,7 @@ def declare_school(
     school = School.from_row(
         slug,
         {
-            "title": title or slug.replace("-", " ").title(),
+            "title": title or _title_of(slug),
             "domain": domain,
             "aliases": list(aliases),
             "admin_email": admin_email,
@@ -86,3 +98,20 @@ def declare_school(
     if not dry_run:
         store.put(schools_file, school)
     return school
+
+
+def _check_slug(slug: str) -> None:
+    School.from_row(slug, {"title": "-", "domain": "a.example"})
+
+
+def _title_of(slug: str) -> str:
+    return slug.replace("-", " ").title()
+
+
+def _free_domain(schools: Schools, text: str) -> str:
+    """Return a typed domain that no school has yet; raises InvalidValueError."""
+    domain = domains.typed(text)
+    for school in schools.values():
+        if domain in school.hosts:
+            raise checks.InvalidValueError(f"is already `{school.slug}`'s; a name leads to one school only")
+    return domain

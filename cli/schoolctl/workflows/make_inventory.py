@@ -6,9 +6,8 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from schoolctl.schools.hosts import Host, address_of
 from schoolctl.schools.platform import Platform
 from schoolctl.schools.project import Project
 from schoolctl.workflows.declare_school import declare_school, locale_of
+from schoolctl.workflows.questions import Answers, Question, head_and_place
 from schoolctl.workflows.step import Progress, Step, run_steps
 
 EXAMPLE = "example"
@@ -29,30 +29,6 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _NOT_OWN = re.compile(r"example|lab|lab-.*|molecule-.*")
 _PUBLIC_KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9-]+(?:@openssh\.com)?) ([A-Za-z0-9+/]+={0,2})( .*)?")
 _KEY_FILES = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
-
-Answers = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One thing that only the owner knows; its name is that of the option that answers it.
-
-    default: what holds when nobody answers; empty leaves it out. needed: there must be an answer.
-    suggestion: a likely answer, for people. of: the question without whose answer this one makes no sense.
-    """
-
-    name: str
-    words: str
-    check: Callable[[str], Any]
-    default: str = ""
-    needed: bool = False
-    suggestion: str = ""
-    of: str = ""
-
-    @property
-    def option(self) -> str:
-        """The option of the command line that answers it."""
-        return "--" + self.name.replace("_", "-")
 
 
 def questions(root: Path) -> tuple[Question, ...]:
@@ -78,26 +54,8 @@ def questions(root: Path) -> tuple[Question, ...]:
         Question("school", "Slug of the first school, its name for ever (empty: none yet)", checks.slug),
         Question("domain", "Its domain", checks.domain, needed=True, of="school"),
         Question("title", "Its title (empty: made from the slug)", checks.title, of="school"),
-        Question("admin_email", "Its administrator's e-mail address (empty: none)", checks.email, of="school"),
-        Question("country", "Its country, such as France (empty: asked at its first login)", checks.title, of="school"),
-        Question("language", "Its language's code, such as fr", checks.language, needed=True, of="country"),
-        Question("timezone", "Its time zone, such as Europe/Paris", checks.timezone, needed=True, of="country"),
-        Question("currency", "Its currency's code, such as EUR", checks.currency, needed=True, of="country"),
+        *head_and_place(of="school"),
     )
-
-
-def still_open(asked: tuple[Question, ...], answers: Answers) -> Iterator[Question]:
-    """Yield in turn what the answers so far leave open; they may grow meanwhile."""
-    for question in asked:
-        if question.name not in answers and (not question.of or answers.get(question.of)):
-            yield question
-
-
-def missing_options(asked: tuple[Question, ...], answers: Answers) -> list[str]:
-    """Return the options without which there can be no inventory."""
-    missing = [question.option for question in still_open(asked, answers) if question.needed]
-    without = {question.of for question in asked if question.name in answers and question.of not in {"", *answers}}
-    return missing + [question.option for question in asked if question.name in without]
 
 
 def check_name(root: Path, name: str) -> None:

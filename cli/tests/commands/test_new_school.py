@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,98 @@ def test_a_person_is_told_of_every_name_that_leads_elsewhere_before_the_row_is_w
     assert "warning: musik.org leads nowhere yet" in done.stderr
     assert "warning: xn--cole-9oa.org (école.org) leads nowhere yet" in done.stderr
     assert rows(project).read_bytes() == text
+
+
+# --- on a terminal ----------------------------------------------------------------------------------------------------
+
+
+Terminal = Callable[..., None]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Let a person sit there who types these lines, then Ctrl-D."""
+
+    def typed(*lines: str) -> None:
+        monkeypatch.setattr(Context, "interactive", True)
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+    return typed
+
+
+def test_on_a_terminal_a_person_is_asked_for_what_the_row_lacks_until_each_answer_will_do(
+    project: Path, server: ServerModel, terminal: Terminal
+) -> None:
+    terminal(
+        "", "https://music.example/", "tech-school.com", "École.org",  # no name, no host name, another school's
+        "",  # the title stays
+        "nobody", "head@music.example",
+        "France", "fr", "Europe/Nowhere", "Europe/Paris", "EUR",
+    )  # fmt: skip
+    done = schoolctl(project, RecordingTransport(server), "new-school", "music-school")
+    assert done.code == 0, done.stderr
+    assert "'https://music.example/' is no host name" in done.stderr
+    assert "`tech-school`" in done.stderr
+    assert "[Music School]" in done.stderr
+    assert "'nobody' is no" in done.stderr
+    school = store.load(rows(project))["music-school"]
+    assert (school.title, school.domain) == ("Music School", "xn--cole-9oa.org")
+    assert school.admin_email == "head@music.example"
+    assert school.locale is not None
+    assert (school.locale.language, school.locale.timezone) == ("fr", "Europe/Paris")
+    assert server.visit("xn--cole-9oa.org") == 200
+
+
+def test_what_can_be_left_out_is_skipped_by_enter(project: Path, server: ServerModel, terminal: Terminal) -> None:
+    terminal("music.example", "Our music", "", "")
+    done = schoolctl(project, RecordingTransport(server), "new-school", "music")
+    assert done.code == 0, done.stderr
+    school = store.load(rows(project))["music"]
+    assert (school.title, school.admin_email, school.locale) == ("Our music", "", None)
+
+
+def test_what_an_option_says_is_not_asked_for(project: Path, server: ServerModel, terminal: Terminal) -> None:
+    terminal("", "fr", "Europe/Paris", "EUR")
+    given = ("--domain", "music.example", "--title", "Our music", "--country", "France")
+    done = schoolctl(project, RecordingTransport(server), "new-school", "music", *given)
+    assert done.code == 0, done.stderr
+    school = store.load(rows(project))["music"]
+    assert school.title == "Our music"
+    assert school.locale is not None
+
+
+@pytest.mark.parametrize("arguments", [("tech-school",), ("music", "--domain", "music.example")])
+def test_nobody_is_asked_when_the_row_or_the_options_say_enough(
+    project: Path, server: ServerModel, terminal: Terminal, arguments: tuple[str, ...]
+) -> None:
+    terminal()
+    done = schoolctl(project, RecordingTransport(server), "new-school", *arguments)
+    assert done.code == 0, done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("music", "--json"), 2), (("../music",), 3)])
+def test_nobody_is_asked_for_a_program_or_after_a_slug_that_cannot_be(
+    project: Path, server: ServerModel, terminal: Terminal, arguments: tuple[str, ...], code: int
+) -> None:
+    terminal("music.example", "", "", "")
+    transport = RecordingTransport(server)
+    done = schoolctl(project, transport, "new-school", *arguments)
+    assert (done.code, done.stdout, transport.calls) == (code, "", [])
+    assert "domain:" not in done.stderr
+
+
+def test_a_person_who_gives_up_leaves_nothing_behind(project: Path, server: ServerModel, terminal: Terminal) -> None:
+    terminal("music.example")
+    text = rows(project).read_bytes()
+    transport = RecordingTransport(server)
+    assert schoolctl(project, transport, "new-school", "music").code == 130
+    assert (rows(project).read_bytes(), transport.calls) == (text, [])
+
+
+def test_a_dry_run_asks_too_and_writes_nothing(project: Path, server: ServerModel, terminal: Terminal) -> None:
+    terminal("music.example", "", "", "")
+    text, files = rows(project).read_bytes(), dict(server.files)
+    done = schoolctl(project, RecordingTransport(server), "new-school", "music", "--dry-run")
+    assert done.code == 0, done.stderr
+    assert done.stdout.startswith("slug "), "what is asked is no data"
+    assert (rows(project).read_bytes(), server.files) == (text, files)

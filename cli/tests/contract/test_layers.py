@@ -12,7 +12,7 @@ from schoolctl.app import app
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "cli" / "schoolctl"
-SHARED = {"__init__", "change", "drift", "options"}
+SHARED = {"__init__", "ask", "change", "drift", "options"}
 COMMANDS = sorted(path for path in (PACKAGE / "commands").glob("*.py") if path.stem not in SHARED)
 
 
