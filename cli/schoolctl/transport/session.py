@@ -12,6 +12,9 @@ BOOT = (
     "exec(compile(sys.stdin.buffer.read(n), 'agent', 'exec'), {'__name__': '__main__'})"
 )
 
+# Runs on the server: becomes the program whose words the agent holds at a place.
+TAKE = "import json, os, sys; argv = json.load(open(sys.argv[1])); os.execvp(argv[0], argv)"
+
 
 class ByteWriter(Protocol):
     """The sending end of a byte stream."""

@@ -14,7 +14,7 @@ import paramiko
 
 from schoolctl.errors import UnreachableError
 from schoolctl.schools.hosts import Host
-from schoolctl.transport.session import BOOT, AgentSession
+from schoolctl.transport.session import BOOT, TAKE, AgentSession
 
 # What goes wrong is said in our own words; without a handler Python would print paramiko's traceback before them.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -66,11 +66,13 @@ class SshTransport:
 
     def attach(self, argv: Sequence[str], *, tty: bool) -> int:
         """Run a program with this terminal's streams; see `Transport.attach`."""
+        # sudo logs every line that it runs, and what a user writes may hold a secret.
+        place = self.call("hold", argv=list(argv))
         channel = self._open_channel()
         if tty:
             size = os.get_terminal_size(sys.stdout.fileno())
             channel.get_pty(term=os.environ.get("TERM", "xterm"), width=size.columns, height=size.lines)
-        channel.exec_command(shlex.join([*_SUDO, *argv]))
+        channel.exec_command(shlex.join([*_SUDO, "python3", "-I", "-c", TAKE, place]))
         return _relay(channel, tty=tty)
 
     def close(self) -> None:

@@ -4,8 +4,11 @@ import hashlib
 import http.server
 import json
 import os
+import pty
 import resource
 import signal
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -18,7 +21,7 @@ import pytest
 from schoolctl.context import Context
 from schoolctl.errors import UnreachableError
 from schoolctl.remote import agent as agent_module
-from schoolctl.transport.session import ServerFaultError
+from schoolctl.transport.session import TAKE, ServerFaultError
 from schoolctl.workflows.step import Outcome
 from tests.support.local_agent import OWN, LocalAgent, LocalTransport, program
 
@@ -56,6 +59,36 @@ def refused(agent: LocalAgent, operation: str, **arguments: object) -> ServerFau
     with pytest.raises(ServerFaultError) as raised:
         agent(operation, **arguments)
     return raised.value
+
+
+def test_words_that_are_held_reach_their_program_and_no_line_that_could_be_logged(agent: LocalAgent) -> None:
+    words = ["sh", "-c", 'cat; echo "$0"; echo told >&2; exit 3', "hunter2 'a b' \u00e9"]
+    place = agent("hold", argv=words)
+    line = [sys.executable, "-I", "-c", TAKE, place]
+    done = subprocess.run(line, input="typed ", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, f"typed {words[-1]}\n", "told\n")
+    assert "hunter2" not in " ".join(line)
+
+
+def test_a_program_whose_words_were_held_has_the_terminal_that_it_was_given(agent: LocalAgent) -> None:
+    place = agent("hold", argv=["sh", "-c", "test -t 0 && test -t 1 && read word && echo got $word"])
+    terminal, side = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-I", "-c", TAKE, place], stdin=side, stdout=side, stderr=side)
+    os.write(terminal, b"this\n")
+    assert process.wait(timeout=20) == 0
+    os.close(side)
+    assert "got this" in os.read(terminal, 4096).decode()
+    os.close(terminal)
+
+
+def test_words_that_are_held_lie_in_no_file_and_go_with_the_agent(root: Path) -> None:
+    agent = LocalAgent(root)
+    before = sorted(root.rglob("*"))
+    place = agent("hold", argv=["echo", "hunter2"])
+    assert sorted(root.rglob("*")) == before
+    assert Path(place).exists()
+    agent.end()
+    assert not Path(place).exists()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
