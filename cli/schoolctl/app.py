@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import cache
 from importlib import import_module
 from typing import Annotated
 
@@ -34,17 +35,20 @@ class Commands(TyperGroup):
 
     def get_command(self, _context: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of this name, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        found = getattr(import_module(f"schoolctl.commands.{name}"), name)
-        if isinstance(found, typer.Typer):
-            group = typer.main.get_command(found)
-            group.name = cmd_name
-            return group
-        alone = typer.Typer(add_completion=False, context_settings=CONTEXT_SETTINGS)
-        alone.command(cmd_name)(found)
-        return typer.main.get_command(alone)
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+
+@cache
+def _command(cmd_name: str) -> click.Command:
+    name = cmd_name.replace("-", "_")
+    found = getattr(import_module(f"schoolctl.commands.{name}"), name)
+    if isinstance(found, typer.Typer):
+        group = typer.main.get_command(found)
+        group.name = cmd_name
+        return group
+    alone = typer.Typer(add_completion=False, context_settings=CONTEXT_SETTINGS)
+    alone.command(cmd_name)(found)
+    return typer.main.get_command(alone)
 
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -87,11 +91,17 @@ def begin(
     context.ui = Ui(as_json=as_json, verbose=verbose)
 
 
+@cache
+def program() -> click.Command:
+    """Return the whole command line, built at the first need."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: list[str] | None = None, context: Context | None = None) -> int:
     """Run one command line and return its exit code; only here are errors printed."""
     context = context or Context()
     try:
-        code = app(args=arguments, obj=context, standalone_mode=False)
+        code = program()(args=arguments, obj=context, standalone_mode=False)
     except SchoolctlError as fault:
         context.ui.error(fault)
         return fault.exit_code
@@ -112,5 +122,5 @@ def run() -> None:
     if instruction := os.environ.get(suggestions.VARIABLE):
         from schoolctl.commands.completion import complete
 
-        sys.exit(complete(typer.main.get_command(app), instruction))
+        sys.exit(complete(program(), instruction))
     sys.exit(main())

@@ -217,7 +217,8 @@ class Context:
 
     @property
     def _templates(self) -> Path:
-        return self.root / "templates"
+        # Resolved, because compiled templates are kept by this path.
+        return (self.root / "templates").resolve()
 
     def _connect(self) -> Transport:
         from schoolctl.remote.source import agent_source
