@@ -22,7 +22,7 @@ COMMANDS = (
     *("init", "new-school", "schools", "show", "add-domain", "remove-domain", "set-primary", "rename"),
     *("suspend", "resume", "quota", "set-config", "get-config", "plan", "apply", "backup", "restore"),
     *("clone", "close-school", "reopen", "purge", "login", "reset-password", "logs", "bench", "console"),
-    *("status", "history", "provision", "lock", "lab", "completion"),
+    *("status", "history", "provision", "golden", "lock", "lab", "completion"),
 )
 
 

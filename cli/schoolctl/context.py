@@ -129,6 +129,11 @@ class Context:
         """Return a school as templates see it."""
         return context.school_context(school, self._platform_facts, templates=self._templates)
 
+    def locales(self) -> list[Mapping[str, str] | None]:
+        """Return the locale of each school that is, or shall be, made new: copies and closed ones are not."""
+        schools = [school for school in self.project.schools().values() if school.state != "closed"]
+        return [self.school_facts(school)["locale"] for school in schools if not school.staging]
+
     def url(self, school: School) -> str:
         """Return a school's canonical address."""
         return context.url(school, self.project.platform.edge.public_http_port)
@@ -184,7 +189,7 @@ class Context:
             survey,
             lambda server, slug: self.site_files(promise.schools[slug], server),
             project.schools_file,
-            [*(app.name for app in project.platform.apps), "lms_app"],
+            project.app_names,
             self.ui.progress,
         )
 

@@ -4,12 +4,18 @@ No password of an administrator exists. Names are checked here once more, becaus
 """
 
 import re
+from collections.abc import Sequence
 
 from schoolctl.errors import SchoolctlError
 from schoolctl.transport.base import Command
 
 CONTAINER = "schools-db"
 CLIENT = ("docker", "exec", "-i", CONTAINER, "mariadb", "--batch", "--skip-column-names")
+
+_DUMP = (
+    "docker", "exec", "-i", CONTAINER, "mariadb-dump", "--single-transaction", "--quick", "--order-by-primary",
+    "--skip-dump-date", "--hex-blob",
+)  # fmt: skip
 
 _NAME = re.compile(r"sch[0-9a-f]{12}")
 _PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -62,12 +68,26 @@ def tables(name: str) -> Command:
     return _sql(f"SHOW FULL TABLES FROM `{_checked(name)}` WHERE table_type = 'BASE TABLE';\n")
 
 
+def sizes(name: str) -> Command:
+    """Print a line for each table and sequence of a database, as SHOW TABLE STATUS does; read by `bytes_by_table`."""
+    return _sql(f"SHOW TABLE STATUS FROM `{_checked(name)}`;\n")
+
+
+def bytes_by_table(printed: str) -> dict[str, int]:
+    """Return the bytes of each table, rows and indexes together, from what `sizes` printed."""
+    rows = [line.split("\t") for line in printed.splitlines()]
+    data, indexes = 6, 8
+    return {row[0]: sum(int(row[place]) for place in (data, indexes) if row[place] != "NULL") for row in rows}
+
+
 def dump(name: str) -> tuple[str, ...]:
     """Return argv that prints a consistent dump: rows in the order of their keys, no date, so like gives like."""
-    return (
-        "docker", "exec", "-i", CONTAINER, "mariadb-dump", "--single-transaction", "--quick", "--order-by-primary",
-        "--skip-dump-date", "--routines", "--triggers", "--events", "--hex-blob", _checked(name),
-    )  # fmt: skip
+    return (*_DUMP, "--routines", "--triggers", "--events", _checked(name))
+
+
+def dump_of(name: str, tables: Sequence[str]) -> tuple[str, ...]:
+    """Return argv that prints a dump of some tables alone."""
+    return (*_DUMP, _checked(name), *tables)
 
 
 def load(name: str) -> tuple[str, ...]:

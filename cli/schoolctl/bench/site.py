@@ -9,6 +9,8 @@ from schoolctl.transport.base import Command
 TOOLS = "schools-tools"
 # What makes a site its school's own; it changes nothing that is so already.
 PERSONALISE = "lms_app.setup.personalise"
+# What makes a new site one to copy new schools from; it returns until when it serves.
+PREPARE = "lms_app.golden.prepare"
 # What keeps a copy from acting in its school's name; it returns how much of each kind it muted.
 MUTE = "lms_app.staging.mute"
 # What lets somebody in; both print a secret, which goes nowhere but to whoever asked.
@@ -38,11 +40,22 @@ def install_app(site: str, app: str) -> Command:
     return bench("--site", site, "install-app", app)
 
 
-def execute(site: str, function: str, arguments: Mapping[str, Any] | None = None) -> Command:
-    """Call a Python function by its dotted path with plain arguments; prints what it returns as JSON."""
+def image() -> Command:
+    """Print the hash of the image that bench commands run in."""
+    return Command(("docker", "inspect", "--format", "{{.Image}}", TOOLS))
+
+
+def execute(
+    site: str, function: str, arguments: Mapping[str, Any] | None = None, *, secret: str | None = None
+) -> Command:
+    """Call a Python function by its dotted path with plain arguments; prints what it returns as JSON.
+
+    secret: what it reads from stdin, as one line.
+    """
     # bench evaluates --kwargs as Python, so the arguments are written as Python literals.
     keywords = ("--kwargs", repr(dict(arguments))) if arguments else ()
-    return bench("--site", site, "execute", function, *keywords)
+    line, secrets = ("", ()) if secret is None else (f"{secret}\n", (secret,))
+    return bench("--site", site, "execute", function, *keywords, stdin=line, secrets=secrets)
 
 
 def enable_scheduler(site: str) -> Command:

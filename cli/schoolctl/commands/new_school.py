@@ -1,6 +1,5 @@
 """`schoolctl new-school`."""
 
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +9,7 @@ import typer
 from schoolctl.commands.ask import ask
 from schoolctl.commands.options import AsJson, DryRun, ForceDns, Slug, context_of, warn_of_dns
 from schoolctl.context import Context
-from schoolctl.errors import SchoolctlError
 from schoolctl.schools.domains import normalised
-from schoolctl.workflows.access import login_link
 from schoolctl.workflows.declare_school import declare_school, locale_of, questions
 from schoolctl.workflows.open_school import OpenSchool, administrator_password
 from schoolctl.workflows.questions import missing_options, still_open
@@ -39,6 +36,7 @@ def new_school(
     password_file: Annotated[
         Path | None, typer.Option(help="Read the administrator's password from this file; - is stdin.", allow_dash=True)
     ] = None,
+    stock: Annotated[bool, typer.Option("--stock", help="Install each app by itself, without a golden site.")] = False,
     force_dns: ForceDns = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -64,21 +62,23 @@ def new_school(
     declare = partial(declare_school, context.project.schools_file, slug, *row)
     warn_of_dns(context, declare(dry_run=True).hosts, force=force_dns, ask=not dry_run)
     school = declare(dry_run=dry_run)
-    apps = [app.name for app in context.project.platform.apps]
     files = context.site_files(school)
-    opening = OpenSchool(context.server, files.school, files, [*apps, "lms_app"], password)
+    opening = OpenSchool(context.server, files.school, files, context.project.app_names, password)
     result: dict[str, object] = {"slug": slug, "url": files.school["url"], "administrator": "Administrator"}
     try:
-        with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run) as server:
+        with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run):
+            if not stock and not opening.find_golden():
+                context.ui.say(
+                    "No golden site fits, so each app is installed by itself, which takes a minute or more;"
+                    " `schoolctl golden` makes one for the next."
+                )
             result["changed"] = run_steps(opening.steps(), context.ui.progress, dry_run=dry_run)
-            if opening.made_site:
-                # The school is open; that it gives no link is no failure of that.
-                with suppress(SchoolctlError):
-                    result["login"] = login_link(server, opening.school)["url"]
     except BaseException:
         if is_new and opening.made_site:
             context.ui.say(f"The site is made. Administrator's password, shown only now: {password}")
         raise
+    if opening.made_site and opening.login:
+        result["login"] = opening.login
     if is_new and opening.made_site:
         result["password"] = password
     context.ui.facts(result)

@@ -1,12 +1,14 @@
 """`schoolctl provision`."""
 
 from contextlib import nullcontext
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from schoolctl.commands.golden import make_all
 from schoolctl.commands.options import AsJson, context_of
-from schoolctl.errors import DeclarationError
+from schoolctl.context import Context
+from schoolctl.errors import DeclarationError, SchoolctlError
 from schoolctl.workflows.lock_apps import lock_apps
 from schoolctl.workflows.playbook import run_playbook
 
@@ -15,9 +17,12 @@ def provision(
     typer_context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Say what would change, and change nothing.")] = False,
     tags: Annotated[str | None, typer.Option(help="Only these parts: host, bench or schools.")] = None,
+    golden: Annotated[
+        bool, typer.Option("--golden/--no-golden", help="Make the golden sites of a new image as well.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Make the server ready and keep it so: runs playbooks/site.yml and ends with what changed.
+    """Make the server ready and keep it so: runs playbooks/site.yml, makes golden sites, ends with what changed.
 
     Example: schoolctl --env production provision --check
     """
@@ -41,6 +46,24 @@ def provision(
     verb = "would change" if check else "changed"
     for task in report.changed:
         context.ui.say(f"  {verb}: {task}")
+    has_image = tags is None or "bench" in tags.split(",")
+    made = _make_golden_sites(context) if golden and has_image and not check else []
     context.ui.done(f"{project.host.name}: {len(report.changed)} {verb}")
     if context.ui.as_json:
-        context.ui.data({"changed": report.changed, "seconds": round(report.seconds, 1)})
+        context.ui.data({"changed": report.changed, "golden": made, "seconds": round(report.seconds, 1)})
+
+
+def _make_golden_sites(context: Context) -> list[dict[str, Any]]:
+    """Make what new schools of this image begin from; one that cannot be made keeps nobody from working."""
+    try:
+        if not any(report.outcome != "unchanged" for report in make_all(context, dry_run=True)):
+            return []
+        with context.locked("golden", "make golden sites"):
+            reports = make_all(context)
+    except SchoolctlError as fault:
+        context.ui.say(f"warning: no golden sites: {fault.because or fault}")
+        return []
+    for report in reports:
+        if report.fault:
+            context.ui.say(f"warning: no golden site `{report.slug}`: {report.fault.because or report.fault}")
+    return [report.row for report in reports]

@@ -6,6 +6,7 @@ in hand is finished, the audit log gets its line, and the lock falls with this p
 """
 
 import collections
+import concurrent.futures
 import errno
 import fcntl
 import fnmatch
@@ -342,6 +343,23 @@ class Agent:
             code = process.wait()
             errors.seek(0)
             return {"code": code, "stdout": "", "stderr": errors.read().decode(errors="replace")[-OUTPUT_LIMIT:]}
+
+    def do_dump_parts(self, parts: list[list[Any]]) -> list[dict[str, Any]]:
+        """Write several dumps at once, each as `dump` does; parts: argv and path of each."""
+        with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+            return list(pool.map(lambda part: self.do_dump(*part), parts))
+
+    def do_load_parts(self, argv: list[str], parts: list[list[str]]) -> dict[str, Any]:
+        """Feed several gzipped files to one program each, at once; return the worst code, with what was said of it.
+
+        parts: path and SHA-256 of each. None is loaded unless all of them are what they were.
+        """
+        for path, digest in parts:
+            if self.do_hash(path) != digest:
+                raise Fault("damaged", f"{path} is not what it was when it was made")
+        with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+            answers = list(pool.map(lambda part: self.do_load(argv, part[0]), parts))
+        return max(answers, key=lambda answer: abs(int(answer["code"])))
 
     # --- files -------------------------------------------------------------------------------------------------------
 

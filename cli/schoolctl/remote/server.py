@@ -320,6 +320,16 @@ class Server:
         answer = self._call("load", argv=list(argv), path=path)
         self._good(Command(tuple(argv)), Result(answer["code"], answer["stdout"], answer["stderr"]))
 
+    def dump_parts(self, parts: Sequence[tuple[Sequence[str], str]]) -> list[Mapping[str, Any]]:
+        """Write several dumps at once, each by its argv to its path; return what `dump` does of each."""
+        written: list[Mapping[str, Any]] = self._call("dump_parts", parts=[[list(argv), path] for argv, path in parts])
+        return written
+
+    def load_parts(self, argv: Sequence[str], parts: Sequence[tuple[str, str]]) -> None:
+        """Feed several gzipped files to a program at once; parts: the path and the SHA-256 of each."""
+        answer = self._call("load_parts", argv=list(argv), parts=[list(part) for part in parts])
+        self._good(Command(tuple(argv)), Result(answer["code"], answer["stdout"], answer["stderr"]))
+
     def activate_edge(self) -> None:
         """Let Nginx take up what edge/conf says; a tree that it refuses changes nothing and raises."""
         self.run(Command(("/usr/local/sbin/schools-edge-activate",)))

@@ -44,6 +44,11 @@ class Project:
         """The platform as declared; read once a run."""
         return platform.load(self.platform_file)
 
+    @property
+    def app_names(self) -> list[str]:
+        """What every site has, in the order of installation: the declared apps, then our own."""
+        return [*(app.name for app in self.platform.apps), "lms_app"]
+
     @cached_property
     def host(self) -> Host:
         """The one server of the inventory; read once a run."""

@@ -56,6 +56,7 @@ _AGAIN: Mapping[str, Callable[[str, Mapping[str, Any]], Again]] = {
     "reopen": lambda slug, _: Again(("reopen", slug)),
     "purge": _end,
     "clone": _clone,
+    "golden": lambda _, claim: Again(("golden", *map(str, claim.get("options", ())))),
 }
 
 

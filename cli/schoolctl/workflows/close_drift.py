@@ -71,6 +71,7 @@ class CloseDrift:
             # Nobody is there to read a password; `schoolctl login` lets in.
             files = self.files_of(server, slug)
             opening = OpenSchool(server, files.school, files, self.apps, new_password())
+            opening.find_golden()
             return run_steps(opening.steps(), of_school(slug, self.progress))
 
         return do_each(slugs, self.servers, open_one, tell=lambda _: None)

@@ -161,6 +161,10 @@ def _of_platform(promise: Promise, survey: Survey) -> Iterator[Drift]:
 def _unclaimed(promise: Promise, survey: Survey) -> Iterator[Drift]:
     """Yield what is on the server but belongs to no row; backup sets may outlive their school."""
     known = promise.schools
+    for name, claim in survey.claims.items():
+        if name not in known:
+            since = f"`{claim.get('doing')}` was interrupted, or is under way, since {claim.get('since')}"
+            yield Drift(None, f"operation {name}", "ended", since, "schoolctl resume")
     claimed = {str(claim.get("database")) for claim in survey.claims.values()}
     named = {site.database for site in (*survey.sites.values(), *survey.closed.values())} | claimed | {*survey.kept}
     orphans = [f"site:{name}" for name in survey.sites if name not in known and not _is_made(name, survey)]

@@ -1,24 +1,25 @@
 """Open a school: from a row in schools.yml to a site that answers."""
 
-import base64
-import secrets
+import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from schoolctl.bench import database, redis, site
 from schoolctl.errors import CommandUsageError, RefusedError
-from schoolctl.remote.server import CLOSED, MAKING, Server
-from schoolctl.transport.base import Command
-from schoolctl.workflows.claims import new_password, refuse_claim_of_others
-from schoolctl.workflows.databases import drop_database
+from schoolctl.remote.server import CLOSED, Server
+from schoolctl.workflows.claims import new_password
+from schoolctl.workflows.golden_site import GoldenSite, GoldenSites
+from schoolctl.workflows.new_site import NewSite
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
 from schoolctl.workflows.visitors import expect_answer, unanswered
 
 DOING = "new-school"
+# How long the link that new-school prints lets somebody in.
+LOGIN_MINUTES = 10
 
 
 def administrator_password(file: Path | None) -> tuple[str, bool]:
@@ -45,8 +46,10 @@ def _read(file: Path) -> str:
 class OpenSchool:
     """Make one site beside its final place, then put it there by one rename.
 
-    Until that rename everything belongs to the claim in the server's journal: this run takes it back when a step
-    fails, and the next run clears it away when this one was killed. After the rename a later run goes on to the end.
+    golden: the golden site that it begins from; None installs app by app. login: a link that lets its administrator in
+    once, if this run made one; it is a secret. Until the rename everything belongs to the
+    claim in the server's journal: this run takes it back when a step fails, and the next run clears it away when this
+    one was killed. After the rename a later run goes on to the end.
     """
 
     server: Server
@@ -54,29 +57,37 @@ class OpenSchool:
     files: SiteFiles
     apps: Sequence[str]
     administrator_password: str
-    claim: dict[str, Any] = field(default_factory=dict)
+    golden: GoldenSite | None = None
     made_site: bool = False
+    login: str | None = None
+
+    def __post_init__(self) -> None:
+        """Name what is made before it is in its place."""
+        self.making = NewSite(self.server, self.slug, DOING, self.is_made, self._refuse_what_is_no_new_school)
 
     def steps(self) -> list[Step]:
         """Return the story of opening, in order."""
-        making = self.school["site"] + MAKING
+        making = self.making
+        if self.golden is None:
+            filling = making.installing(self.apps, self.administrator_password)
+        else:
+            filling = making.loading(self.golden)
         return [
-            Step("Clear what an interrupted run left", is_done=self._nothing_left, do=self._clear_left),
-            Step("Claim the name", is_done=self._opened, do=self._claim_name, undo=self._drop_claim),
-            Step("Make its database and user", is_done=self._opened, do=self._make_database, undo=self._drop_database),
-            Step("Make its folder", is_done=self._opened, do=self._make_folder, undo=self._drop_folder),
-            Step(
-                "Install frappe",
-                is_done=self._opened,
-                do=lambda: self._run(site.new_site(making, self.claim["database"], self.administrator_password)),
-            ),
-            *[self._install(making, app) for app in self.apps if app != "frappe"],
-            Step("Make it the school's own", is_done=self._opened, do=self._personalise),
-            Step("Put it in its place", is_done=self._opened, do=self._move, commits=True),
+            *making.beginning(),
+            *filling,
+            Step("Make it the school's own", is_done=self.is_made, do=self._personalise),
+            Step("Put it in its place", is_done=self.is_made, do=self._move, commits=True),
             Step("Open its doors", is_done=self.files.are_in_force, do=self.files.write, undo=self.files.put_back),
             Step("See that it answers", is_done=self._answers, do=self._see_that_it_answers),
-            Step("Close the claim", is_done=lambda: self.server.claim(self.slug) is None, do=self._drop_claim),
+            Step("Close the claim", is_done=lambda: self.server.claim(self.slug) is None, do=making.drop_claim),
         ]
+
+    def find_golden(self) -> bool:
+        """Begin from the best golden site there is; return False if the school needs one and there is none."""
+        if self.is_made():
+            return True
+        self.golden = GoldenSites.of(self.server, self.apps).best_for(self.school["locale"])
+        return self.golden is not None
 
     @property
     def slug(self) -> str:
@@ -85,27 +96,16 @@ class OpenSchool:
 
     # --- facts -------------------------------------------------------------------------------------------------------
 
-    def _opened(self) -> bool:
+    def is_made(self) -> bool:
+        """Say whether its site is in its place."""
         return self.server.exists(f"{self.school['site_dir']}/site_config.json")
-
-    def _nothing_left(self) -> bool:
-        refuse_claim_of_others(self.server, self.slug, DOING)
-        return self._opened() or self.server.claim(self.slug) is None
 
     def _answers(self) -> bool:
         return unanswered(self.server, self.school) is None
 
     # --- deeds -------------------------------------------------------------------------------------------------------
 
-    def _clear_left(self) -> None:
-        left = self.server.claim(self.slug) or {}
-        self.claim = left
-        self._drop_folder()
-        self._drop_database()
-        self._drop_claim()
-        self.claim = {}
-
-    def _claim_name(self) -> None:
+    def _refuse_what_is_no_new_school(self) -> None:
         if staging := self.school["staging"]:
             raise RefusedError(
                 f"Could not open `{self.slug}`",
@@ -118,71 +118,43 @@ class OpenSchool:
                 because="it was closed",
                 hint=f"bring it back with `schoolctl reopen {self.slug}`, or end it with `schoolctl purge {self.slug}`",
             )
-        if self.server.exists(self._making_folder()):
-            raise RefusedError(
-                f"Could not claim `{self.slug}`",
-                because=f"{self._making_folder()} is there, but no interrupted command owns it",
-                hint="look at what it holds, then move it away",
-            )
-        self.claim = {"doing": DOING, "database": database.database_name(secrets.token_hex(6))}
-        self.server.write_claim(self.slug, self.claim)
-
-    def _drop_claim(self) -> None:
-        self.server.remove_claim(self.slug)
-
-    def _make_database(self) -> None:
-        # bench hands this password to the database client where `ps` can see it, so it is replaced before the end.
-        self.claim["password"] = new_password()
-        self._run(database.create(self.claim["database"], self.claim["password"]))
-
-    def _drop_database(self) -> None:
-        if name := self.claim.get("database"):
-            drop_database(self.server, name)
-
-    def _make_folder(self) -> None:
-        self.server.make_site_folder(self._making_folder())
-        self.server.write_site_config(
-            self.school["site"] + MAKING,
-            {
-                "db_name": self.claim["database"],
-                "db_password": self.claim["password"],
-                "db_type": "mariadb",
-                "encryption_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-                # Not before it is in its place: jobs remember the site's name.
-                "pause_scheduler": 1,
-            },
-        )
-
-    def _drop_folder(self) -> None:
-        self.server.remove(self._making_folder())
-        self.server.run(redis.forget_jobs(self.school["site"] + MAKING))
-
-    def _install(self, making: str, app: str) -> Step:
-        return Step(f"Install {app}", is_done=self._opened, do=lambda: self._run(site.install_app(making, app)))
 
     def _personalise(self) -> None:
-        making = self.school["site"] + MAKING
-        config = self.server.path("sites", making, "site_config.json")
+        making = self.making
         arguments = {key: self.school[key] for key in ("title", "admin_email", "locale")}
-        self._run(site.execute(making, site.PERSONALISE, arguments))
-        self._run(site.enable_scheduler(making))
-        password = new_password()
-        self._run(database.set_password(self.claim["database"], password))
-        self._run(database.limit_connections(self.claim["database"], self.school["connections"]))
-        changes = {**self.school["config"], "db_password": password}
-        self.server.merge_site_config(config, self._making_folder(), changes)
+        # A door that is shut opens by no link.
+        arguments["login_minutes"] = LOGIN_MINUTES if self.school["state"] == "active" else None
+        changes = dict(self.school["config"])
+        if self.golden is None:
+            said = making.run(site.execute(making.site, site.PERSONALISE, arguments))
+            making.run(site.enable_scheduler(making.site))
+            # bench hands this password to the database client where `ps` can see it, so it is replaced at the end.
+            changes["db_password"] = new_password()
+            making.run(database.set_password(making.database, changes["db_password"]))
+        else:
+            arguments["password_on_stdin"] = True
+            said = making.run(
+                site.execute(making.site, site.PERSONALISE, arguments, secret=self.administrator_password)
+            )
+        self.login = self._link_in(said)
+        # Last: while it is made, bench takes more of them at once than a school may be allowed to.
+        if connections := self.school["connections"]:
+            making.run(database.limit_connections(making.database, connections))
+        self.server.merge_site_config(f"{making.folder}/site_config.json", making.folder, changes)
+
+    def _link_in(self, said: str) -> str | None:
+        # The last line: apps may say something of their own before. That there is no link is no failure of opening.
+        try:
+            path = json.loads(said.splitlines()[-1])["login"]
+        except (IndexError, KeyError, TypeError, ValueError):
+            return None
+        return f"{self.school['url']}{path}" if path else None
 
     def _move(self) -> None:
-        self.server.rename(self._making_folder(), self.school["site_dir"])
+        self.server.rename(self.making.folder, self.school["site_dir"])
         self.made_site = True
+        # Jobs that still wait for the site by the name of its making would find nothing.
+        self.server.run(redis.forget_jobs(self.making.site))
 
     def _see_that_it_answers(self) -> None:
         expect_answer(self.server, self.school, f"`{self.slug}` is made, but does not answer", within=60)
-
-    def _run(self, command: Command) -> None:
-        # Frappe may quote the password of its database in an error.
-        known = (self.claim["password"],) if "password" in self.claim else ()
-        self.server.run(replace(command, secrets=(*command.secrets, *known)))
-
-    def _making_folder(self) -> str:
-        return str(self.school["site_dir"]) + MAKING

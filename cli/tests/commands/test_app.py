@@ -218,6 +218,7 @@ def test_a_dry_run_changes_neither_the_declaration_nor_the_server(
     assert (server.audit, server.folders) == (audit, folders)
     assert {call.operation for call in transport.calls} <= {
         "hello",
+        "containers",
         "read",
         "read_json",
         "exists",

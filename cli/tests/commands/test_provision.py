@@ -85,7 +85,7 @@ def test_a_door_that_must_open_is_the_reason(play: Path) -> None:
 
 def test_it_holds_the_lock_and_leaves_a_line_in_the_audit_log(play: Path, server: ServerModel) -> None:
     assert schoolctl(play, RecordingTransport(server), "provision").code == 0
-    assert (server.audit[-1]["what"], server.audit[-1]["result"]) == ("provision", "done")
+    assert [line["result"] for line in server.audit if line["what"] == "provision"] == ["done"]
     assert not server.locked_by
 
 
@@ -114,3 +114,26 @@ def test_a_check_without_locked_apps_is_refused_and_writes_nothing(play: Path) -
     assert done.code == 3
     assert "schoolctl lock" in done.stderr
     assert not (play / "inventories/test/apps.lock.yml").exists()
+
+
+def test_it_makes_golden_sites_for_a_new_image_and_only_then(play: Path, server: ServerModel) -> None:
+    first, second = (
+        json.loads(schoolctl(play, RecordingTransport(server), "provision", "--json").stdout) for _ in "ab"
+    )
+    assert [row["result"] for row in first["golden"]] == ["done"] * 3
+    assert second["golden"] == []
+    assert [line["what"] for line in server.audit].count("golden") == 1
+
+
+@pytest.mark.parametrize("option", ["--no-golden", "--tags=host"])
+def test_it_makes_no_golden_site_where_none_is_asked_for(play: Path, server: ServerModel, option: str) -> None:
+    done = schoolctl(play, RecordingTransport(server), "provision", "--json", option)
+    assert json.loads(done.stdout)["golden"] == []
+
+
+@pytest.mark.parametrize("word", ["Ireland", "new-site"])
+def test_a_golden_site_that_cannot_be_made_is_a_warning(play: Path, server: ServerModel, word: str) -> None:
+    done = schoolctl(play, RecordingTransport(server, word=word), "provision")
+    assert done.code == 0
+    assert "warning: no golden site" in done.stderr
+    assert f"{word} does not work today" in done.stderr

@@ -241,6 +241,12 @@ class RecordingTransport:
     def _do_load(self, argv: list[str], path: str) -> dict[str, Any]:
         return self.server.load(argv[-1], path).as_dict()
 
+    def _do_dump_parts(self, parts: list[tuple[list[str], str]]) -> list[dict[str, Any]]:
+        return [self.server.dump_of(argv, path) for argv, path in parts]
+
+    def _do_load_parts(self, argv: list[str], parts: list[list[str]]) -> dict[str, Any]:
+        return self.server.load_parts(argv[-1], parts).as_dict()
+
     def _do_exists(self, paths: list[str]) -> list[bool]:
         return [bool(self.server.below(self.server.inside(path))) for path in paths]
 

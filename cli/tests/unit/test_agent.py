@@ -413,6 +413,40 @@ def test_a_damaged_file_is_never_half_loaded_in_silence(agent: LocalAgent, root:
     assert refused(agent, "load", argv=["cat"], path=f"{root}/bad.gz").kind == "damaged"
 
 
+def test_parts_are_dumped_and_loaded_side_by_side(agent: LocalAgent, root: Path) -> None:
+    # Each waits until the other has begun, so that one after the other neither would end.
+    meet = 'touch "$1"; while [ ! -e "$2" ]; do sleep 0.01; done; printf %s "$3"'
+    dumps = [
+        [["sh", "-c", meet, "sh", f"{root}/{me}", f"{root}/{other}", DUMP], f"{root}/{me}.gz"]
+        for me, other in (("one", "two"), ("two", "one"))
+    ]
+    written = agent("dump_parts", parts=dumps)
+    assert [facts["tables"] for facts in written] == [2, 2]
+    parts = [[path, facts["sha256"]] for (_, path), facts in zip(dumps, written, strict=True)]
+    done = agent("load_parts", argv=["sh", "-c", f"cat >> {root}/loaded"], parts=parts)
+    assert done["code"] == 0
+    assert len((root / "loaded").read_text()) == 2 * len(DUMP)
+
+
+def test_of_several_loads_the_one_that_failed_is_told(agent: LocalAgent, root: Path) -> None:
+    parts = []
+    for name in ("fine", "bad"):
+        (root / f"{name}.gz").write_bytes(gzip.compress(name.encode()))
+        parts.append([f"{root}/{name}.gz", agent("hash", path=f"{root}/{name}.gz")])
+    done = agent(
+        "load_parts", argv=["sh", "-c", 'read word; [ "$word" = fine ] || { echo no >&2; exit 3; }'], parts=parts
+    )
+    assert done == {"code": 3, "stdout": "", "stderr": "no\n"}
+
+
+def test_no_part_is_loaded_when_one_is_not_what_it_was(agent: LocalAgent, root: Path) -> None:
+    for name in ("fine", "changed"):
+        (root / f"{name}.gz").write_bytes(gzip.compress(name.encode()))
+    parts = [[f"{root}/fine.gz", agent("hash", path=f"{root}/fine.gz")], [f"{root}/changed.gz", "0" * 64]]
+    assert refused(agent, "load_parts", argv=["sh", "-c", f"cat > {root}/loaded"], parts=parts).kind == "damaged"
+    assert not (root / "loaded").exists()
+
+
 # --- facts ------------------------------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,18 @@ def test_a_declared_school_is_opened_with_its_apps_and_its_own_name(project: Pat
     assert "Tech School" in server.personalised[f"{SLUG}.new"]["arguments"]
 
 
+def test_a_link_that_lets_in_is_printed_once_and_none_to_a_door_that_is_shut(
+    project: Path, server: ServerModel
+) -> None:
+    assert json.loads(schoolctl(project, RecordingTransport(server), *OPEN).stdout)["login"].count("key=") == 1
+    assert "login" not in json.loads(schoolctl(project, RecordingTransport(server), *OPEN).stdout)
+    rows = project / "inventories/test/group_vars/all/schools.yml"
+    rows.write_text(rows.read_text() + "  shut:\n    title: Shut\n    domain: shut.example\n    state: suspended\n")
+    assert "login" not in json.loads(
+        schoolctl(project, RecordingTransport(server), "--json", "new-school", "shut").stdout
+    )
+
+
 def test_a_second_run_changes_nothing(project: Path, server: ServerModel) -> None:
     open_on(server, project, SLUG)
     with untouched(server), untouched(server, SLUG):
@@ -89,7 +101,7 @@ def test_the_databases_password_is_masked_should_frappe_quote_it(project: Path, 
     opening = OpenSchool(
         listener, context.school_facts(school), context.site_files(school), ["frappe"], "administrators"
     )
-    opening.claim = {"database": "sch0123456789ab", "password": "the-databases"}
+    opening.making.claim = {"database": "sch0123456789ab", "password": "the-databases"}
     next(step for step in opening.steps() if step.title == "Install frappe").do()
     assert ran[0].mask("the-databases administrators") == "******** ********"
 

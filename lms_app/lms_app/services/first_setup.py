@@ -4,8 +4,10 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 
 import frappe
+from frappe.core.doctype.user.user import create_contact
 from frappe.desk.page.setup_wizard import setup_wizard
 from frappe.utils import cint, momentjs
 from frappe.utils.data import get_datetime_in_timezone
@@ -43,6 +45,11 @@ def checked(locale: Mapping[str, str]) -> Locale:
     return Locale(**locale)
 
 
+def fiscal_year_of(locale: Locale) -> tuple[date, date]:
+    """Return the first and the last day of the fiscal year that it is there now."""
+    return fiscal_year.containing(get_datetime_in_timezone(locale.timezone).date(), locale.country)
+
+
 def is_complete() -> bool:
     """Say whether the wizard's work is done, so that nobody is led to it."""
     if hasattr(frappe, "is_setup_complete"):
@@ -68,6 +75,22 @@ def complete(title: str, locale: Locale, head: str | None = None) -> None:
         frappe.local.lang = language
 
 
+def let_head_in(head: str | None) -> None:
+    """Give the school's head the user that the wizard makes, and a contact; what is there already stays.
+
+    No password is set and no mail is sent.
+    """
+    if not _needs_user(head):
+        return
+    setup_wizard.create_or_update_user(frappe._dict(email=head, full_name=_name_of(head)))
+    # Frappe leaves this to a job, which may come when the site has another name already.
+    create_contact(frappe.get_doc("User", head), ignore_mandatory=True)
+
+
+def _needs_user(head: str | None) -> bool:
+    return bool(head) and frappe.db.get_value("User", "Administrator", "email") != head
+
+
 def _refuse_unknown(field: str, value: object, known: Collection[str]) -> None:
     if value in known:
         return
@@ -90,7 +113,7 @@ def _answers(title: str, locale: Locale, head: str | None) -> frappe._dict:
         enable_telemetry=0,
         setup_demo=0,
     )
-    if head and frappe.db.get_value("User", "Administrator", "email") != head:
+    if _needs_user(head):
         answers.update(email=head, full_name=_name_of(head))
     if _has_erpnext():
         answers.update(_bookkeeping(company.name(title), locale))
@@ -100,7 +123,7 @@ def _answers(title: str, locale: Locale, head: str | None) -> frappe._dict:
 def _bookkeeping(name: str, locale: Locale) -> dict[str, str]:
     from erpnext.accounts.doctype.account.chart_of_accounts.chart_of_accounts import get_charts_for_country
 
-    begins, ends = fiscal_year.containing(get_datetime_in_timezone(locale.timezone).date(), locale.country)
+    begins, ends = fiscal_year_of(locale)
     code = frappe.db.get_value("Country", locale.country, "code") or ""
     taken = frappe.get_all("Company", filters={"name": ("!=", name)}, pluck="abbr")
     return {

@@ -109,7 +109,9 @@ def orphans(lab: Journey) -> dict[str, object]:
     claimed = set(re.findall(r"sch[0-9a-f]{12}", lab.on_server("sh", "-c", configs)))
     databases = set(lab.sql("mysql", "SHOW DATABASES LIKE 'sch%';"))
     users = set(lab.sql("mysql", "SELECT user FROM mysql.user WHERE user LIKE 'sch%';"))
-    half_made = "ls -d sites/*.new archive/*.restored journal/*.json backups/*/*.partial 2>/dev/null || true"
+    half_made = (
+        "ls -d sites/*.new golden/*/*.partial archive/*.restored journal/*.json backups/*/*.partial 2>/dev/null || true"
+    )
     listed = lab.on_server("sh", "-c", f"cd /srv/schools && {half_made}")
     return {"databases": databases - claimed, "users": users - claimed, "left": listed.split()}
 

@@ -6,9 +6,11 @@ import subprocess
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
+import twins
 from journey import ROOT, Journey
 
 from schoolctl.context import Context
@@ -19,6 +21,8 @@ from schoolctl.transport.ssh import SshTransport
 TECH, CUISINE = "tech-school", "cuisine-school"
 TECH_HOST, CUISINE_HOST = "tech-school.com", "cuisine-school.com"
 NEW_NAME = "tech-school.example"
+TWIN = "tech-twin"
+ODD_TITLE = 'L\'"École" \\ 100 % à {elle}'
 
 
 def school(lab: Journey, slug: str) -> dict[str, object]:
@@ -34,6 +38,77 @@ def test_two_declared_schools_open_and_say_their_address_and_password_once(lab: 
         page = lab.visit(host)
         assert page is not None
         assert page.status == 200
+        # The first one is made app by app; the second begins from a golden site.
+        lab.schoolctl("golden", timeout=1800)
+
+
+def test_a_school_from_a_golden_site_is_like_one_that_was_made_app_by_app(lab: Journey) -> None:
+    row = lab.project.schools()[TECH]
+    assert row.locale is not None
+    place = [f"--{part}={getattr(row.locale, part)}" for part in ("country", "language", "timezone", "currency")]
+    said = ("--title", row.title, "--admin-email", row.admin_email, *place)
+    opened = lab.schoolctl("new-school", TWIN, "--domain", f"{TWIN}.example", *said).stderr
+    assert "Load the golden site" in opened
+    if lab.is_real:
+        # What the search shall find waits for a job, on both.
+        for slug in (TECH, TWIN):
+            lab.schoolctl("bench", slug, "--", "execute", "frappe.utils.global_search.sync_global_search")
+    one, other = str(school(lab, TECH)["database"]), str(school(lab, TWIN)["database"])
+    assert twins.differences(lab, one, other) == []
+    assert twins.shared_secrets(lab, one, other) == []
+    keys = [
+        json.loads(lab.on_server("cat", f"/srv/schools/sites/{slug}/site_config.json"))["encryption_key"]
+        for slug in (TECH, TWIN)
+    ]
+    assert keys[0] != keys[1]
+    lab.schoolctl("close-school", TWIN, "--keep-days", "0", "--yes", "--confirm", TWIN)
+
+
+def test_a_title_with_odd_characters_goes_wherever_the_golden_company_stood(lab: Journey) -> None:
+    if not lab.is_real:
+        pytest.skip("the stand-in bench has no ERPNext")
+    row = lab.project.schools()[TECH]
+    assert row.locale is not None
+    place = [f"--{part}={getattr(row.locale, part)}" for part in ("country", "language", "timezone", "currency")]
+    lab.schoolctl("new-school", TWIN, "--domain", f"{TWIN}.example", "--title", ODD_TITLE, *place)
+    database = str(school(lab, TWIN)["database"])
+    name, initials = (text.encode().hex().upper() for text in (ODD_TITLE, "L1ÀE"))
+    assert lab.sql(database, "SELECT HEX(name), HEX(abbr) FROM tabCompany;") == [f"{name}\t{initials}"]
+    # In hexadecimal, because what a client takes quotes and letters for depends on its settings.
+    accounts = lab.sql(
+        database,
+        f"SELECT COUNT(*), SUM(HEX(name) LIKE '%{b' - '.hex()}{initials}'), COUNT(DISTINCT company)"  # noqa: S608
+        " FROM tabAccount;",
+    )
+    total, named, companies = map(int, accounts[0].split())
+    assert total == named > 50
+    assert companies == 1
+    lab.schoolctl("close-school", TWIN, "--keep-days", "0", "--yes", "--confirm", TWIN)
+
+
+@pytest.mark.parametrize("slug", [TECH, CUISINE])
+def test_a_school_can_send_its_first_invoice_however_it_was_made(lab: Journey, slug: str) -> None:
+    if not lab.is_real:
+        pytest.skip("the stand-in bench has no ERPNext")
+
+    def ask(function: str, **keywords: object) -> Any:
+        said = lab.schoolctl("bench", slug, "--", "execute", function, "--kwargs", repr(keywords)).stdout
+        return json.loads(said.splitlines()[-1])
+
+    def first(doctype: str, **filters: object) -> str:
+        # By what they are: names are in the school's language.
+        [name] = ask("frappe.get_all", doctype=doctype, filters=filters, pluck="name", limit=1)
+        return str(name)
+
+    def insert(**document: object) -> dict[str, object]:
+        return dict(ask("frappe.client.insert", doc=document))
+
+    group, unit = first("Item Group", is_group=0), first("UOM", must_be_whole_number=1)
+    customer = insert(doctype="Customer", customer_name="Ann", customer_type="Individual")
+    item = insert(doctype="Item", item_code="course", item_group=group, is_stock_item=0, stock_uom=unit)
+    line = {"item_code": item["name"], "qty": 2, "rate": 40}
+    invoice = insert(doctype="Sales Invoice", customer=customer["name"], items=[line], docstatus=1)
+    assert (invoice["docstatus"], invoice["total"], invoice["currency"]) == (1, 80.0, "EUR")
 
 
 def test_opening_an_open_school_again_changes_nothing(lab: Journey) -> None:

@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pymysql
@@ -126,28 +127,60 @@ def execute(options: argparse.Namespace) -> None:
 
 
 def personalise(
-    _: Site, cursor: Cursor, title: str, admin_email: str | None = None, locale: dict[str, str] | None = None
-) -> dict[str, str]:
+    site: Site,
+    cursor: Cursor,
+    title: str,
+    admin_email: str | None = None,
+    locale: dict[str, str] | None = None,
+    password_on_stdin: bool = False,
+    login_minutes: int | None = None,
+) -> dict[str, Any]:
     """Note the school's name and its administrator's address; once also its locale, with a user for its head."""
-    if locale and set(locale) != set(LOCALE):
-        raise CommandError(f"locale: needs {', '.join(LOCALE)}")
-    if locale and sites.single(cursor, "System Settings", "setup_complete") != "1":
-        for part, places in LOCALE.items():
-            for doctype, field in places:
-                sites.set_single(cursor, doctype, field, locale[part])
+    # A copy of a golden site is set up already, for a company that has no school's name.
+    was_golden = sites.single(cursor, "Stand-in", "golden") == "1"
+    if locale and (_set_up(cursor, locale) or was_golden):
         sites.set_single(cursor, "Global Defaults", "default_company", title)
         if admin_email:
             cursor.execute(
                 "INSERT IGNORE INTO `tabUser` (name, creation, modified, email) VALUES (%s, NOW(), NOW(), %s)",
                 (admin_email, admin_email),
             )
-        sites.set_single(cursor, "System Settings", "setup_complete", "1")
+    sites.set_single(cursor, "Stand-in", "golden", "0")
     sites.set_single(cursor, "Academy Settings", "school_name", title)
     sites.set_single(cursor, "Website Settings", "app_name", title)
     sites.set_single(cursor, "Website Settings", "home_page", "learn")
     if admin_email:
         cursor.execute("UPDATE `tabUser` SET email = %s WHERE name = 'Administrator'", (admin_email,))
-    return {"school_name": title}
+    if password_on_stdin:
+        sites.set_password(cursor, "Administrator", sys.stdin.readline().rstrip("\n"))
+    login = login_link(site, cursor, minutes=login_minutes)["path"] if login_minutes else None
+    return {"school_name": title, "login": login}
+
+
+def prepare(_: Site, cursor: Cursor, locale: dict[str, str] | None = None) -> dict[str, str | None]:
+    """Make the site golden: set up as far as it can be for any school of a locale, and open to nobody."""
+    if sites.single(cursor, "Academy Settings", "school_name"):
+        raise CommandError("This site is a school's already")
+    if locale:
+        _set_up(cursor, locale)
+    sites.set_single(cursor, "Stand-in", "golden", "1")
+    cursor.execute("DELETE FROM `__Auth`")
+    sites.set_single(cursor, "System Settings", "enable_scheduler", "1")
+    cursor.execute("UPDATE `tabScheduled Job Type` SET last_execution = NOW(6)")
+    return {"serves_until": f"{datetime.now():%Y}-12-31" if locale else None}
+
+
+def _set_up(cursor: Cursor, locale: dict[str, str]) -> bool:
+    """Answer the set-up wizard; say whether anybody had to."""
+    if set(locale) != set(LOCALE):
+        raise CommandError(f"locale: needs {', '.join(LOCALE)}")
+    if sites.single(cursor, "System Settings", "setup_complete") == "1":
+        return False
+    for part, places in LOCALE.items():
+        for doctype, field in places:
+            sites.set_single(cursor, doctype, field, locale[part])
+    sites.set_single(cursor, "System Settings", "setup_complete", "1")
+    return True
 
 
 def login_link(_: Site, cursor: Cursor, user: str = "Administrator", minutes: int = 10) -> dict[str, str | int]:
@@ -177,6 +210,7 @@ def mute(site: Site, cursor: Cursor) -> dict[str, int]:
 
 
 OF_THE_APP: dict[str, Callable[..., Any]] = {
+    "lms_app.golden.prepare": prepare,
     "lms_app.setup.personalise": personalise,
     "lms_app.access.login_link": login_link,
     "lms_app.access.new_password": new_password,

@@ -1,0 +1,54 @@
+"""`schoolctl golden`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from schoolctl.commands.options import AsJson, DryRun, context_of
+from schoolctl.context import Context
+from schoolctl.ui import size
+from schoolctl.workflows.bulk import Report, raise_failures
+from schoolctl.workflows.golden_site import GoldenSite, GoldenSites
+from schoolctl.workflows.make_golden import make_golden_sites
+
+
+def golden(
+    typer_context: typer.Context,
+    again: Annotated[bool, typer.Option("--again", help="Make them anew, even where there is one.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only say which there are.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the sites that new schools are copied from: one without a locale, and one for each in schools.yml.
+
+    A school then opens in seconds. They belong to the image that runs; `provision` makes those of a new one by itself.
+
+    Example: schoolctl golden --status
+    """
+    context = context_of(typer_context, as_json=as_json)
+    if status:
+        rows = [_row(golden) for golden in GoldenSites.of(context.server, context.project.app_names).all()]
+        context.ui.table(rows, ("profile", "serves_until", "size", "tables"))
+        return
+    what = "golden --again" if again else "golden"
+    with context.locked(what, "make golden sites", dry_run=dry_run):
+        reports = make_all(context, again=again, dry_run=dry_run)
+        rows = [{**report.row, "profile": report.slug} for report in reports]
+        context.ui.table(rows, ("profile", "result", "because", "seconds"))
+        raise_failures(reports, "make the golden sites of")
+
+
+def make_all(context: Context, *, again: bool = False, dry_run: bool = False) -> list[Report]:
+    """Make each golden site that the rows of schools.yml have a use for, under the lock; return what became of them."""
+    sites = GoldenSites.of(context.server, context.project.app_names)
+    return make_golden_sites(sites, context.locales(), context.ui.progress, again=again, dry_run=dry_run)
+
+
+def _row(golden: GoldenSite) -> dict[str, Any]:
+    return {
+        "profile": golden.profile,
+        "serves_until": golden.serves_until,
+        "bytes": golden.bytes,
+        "size": size(golden.bytes),
+        "tables": golden.tables,
+    }

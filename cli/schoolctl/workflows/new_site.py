@@ -1,0 +1,161 @@
+"""A site in the making, beside its final place: all of it belongs to one claim, and can be taken back."""
+
+import base64
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from schoolctl.bench import database, redis, site
+from schoolctl.errors import RefusedError, SchoolctlError
+from schoolctl.remote.server import MAKING, Server
+from schoolctl.transport.base import Command
+from schoolctl.transport.session import ServerFaultError
+from schoolctl.workflows.claims import new_password, refuse_claim_of_others
+from schoolctl.workflows.databases import drop_database
+from schoolctl.workflows.golden_site import GoldenSite
+from schoolctl.workflows.step import Step
+
+# What bench makes in the folder of a new site.
+FOLDERS = ("public", "public/files", "private", "private/files", "private/backups", "locks", "logs")
+
+
+@dataclass
+class NewSite:
+    """What is made for a site before anybody can reach it.
+
+    name: of the claim, and with `.new` behind it of the site. doing: the command, as its claim says it. is_made: asks
+    whether the site is in its final place, so that nothing is left to make. allow: raises when it may not be made.
+    note: what else the claim shall say.
+    """
+
+    server: Server
+    name: str
+    doing: str
+    is_made: Callable[[], bool]
+    allow: Callable[[], None] = lambda: None
+    note: Mapping[str, Any] = field(default_factory=dict)
+    claim: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def site(self) -> str:
+        """The site's name as long as it is in the making."""
+        return self.name + MAKING
+
+    @property
+    def folder(self) -> str:
+        """Where it is made."""
+        return self.server.path("sites", self.site)
+
+    @property
+    def database(self) -> str:
+        """The name of its database."""
+        return str(self.claim["database"])
+
+    def beginning(self) -> list[Step]:
+        """Return the steps up to an empty site: a claim, a database with its user, a folder with a configuration."""
+        return [
+            Step("Clear what an interrupted run left", is_done=self._nothing_left, do=self.clear),
+            Step("Claim the name", is_done=self.is_made, do=self._claim_name, undo=self.drop_claim),
+            Step("Make its database and user", is_done=self.is_made, do=self._make_database, undo=self.drop_database),
+            Step("Make its folder", is_done=self.is_made, do=self._make_folder, undo=self.drop_folder),
+        ]
+
+    def installing(self, apps: Sequence[str], password: str) -> list[Step]:
+        """Return the steps that fill it app by app, as bench does; password: the Administrator's."""
+        return [Step(f"Install {app}", is_done=self.is_made, do=partial(self._install, app, password)) for app in apps]
+
+    def loading(self, golden: GoldenSite) -> list[Step]:
+        """Return the step that fills it with a copy of a golden site."""
+        return [Step("Load the golden site", is_done=self.is_made, do=lambda: self._load(golden))]
+
+    def run(self, command: Command) -> str:
+        """Run a command and return what it prints; an error of it quotes no password of the site's database."""
+        known = (self.claim["password"],) if "password" in self.claim else ()
+        return self.server.run(replace(command, secrets=(*command.secrets, *known))).stdout
+
+    # --- facts and deeds ---------------------------------------------------------------------------------------------
+
+    def _nothing_left(self) -> bool:
+        refuse_claim_of_others(self.server, self.name, self.doing)
+        return self.is_made() or self.server.claim(self.name) is None
+
+    def clear(self) -> None:
+        """Remove all that the claim of an earlier run, or of this one, says was made."""
+        self.claim = self.claim or self.server.claim(self.name) or {}
+        self.drop_folder()
+        self.drop_database()
+        self.drop_claim()
+        self.claim = {}
+
+    def _claim_name(self) -> None:
+        self.allow()
+        if self.server.exists(self.folder):
+            raise RefusedError(
+                f"Could not claim `{self.name}`",
+                because=f"{self.folder} is there, but no interrupted command owns it",
+                hint="look at what it holds, then move it away",
+            )
+        self.claim = {"doing": self.doing, "database": database.database_name(secrets.token_hex(6)), **self.note}
+        self.server.write_claim(self.name, self.claim)
+
+    def drop_claim(self) -> None:
+        """Let go of the name."""
+        self.server.remove_claim(self.name)
+
+    def _make_database(self) -> None:
+        # Never into the claim on the server, which holds no secrets.
+        self.claim["password"] = new_password()
+        self.run(database.create(self.database, self.claim["password"]))
+
+    def drop_database(self) -> None:
+        """Remove the database, its user and what Redis keeps of it, whatever of them exists."""
+        if name := self.claim.get("database"):
+            drop_database(self.server, name)
+
+    def _make_folder(self) -> None:
+        self.server.make_site_folder(self.folder)
+        self.server.write_site_config(
+            self.site,
+            {
+                "db_name": self.database,
+                "db_password": self.claim["password"],
+                "db_type": "mariadb",
+                "encryption_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+                # Not before it is in its place: jobs remember the site's name.
+                "pause_scheduler": 1,
+            },
+        )
+
+    def drop_folder(self) -> None:
+        """Remove the folder, and jobs of the site."""
+        self.server.remove(self.folder)
+        self.server.run(redis.forget_jobs(self.site))
+
+    def _install(self, app: str, password: str) -> None:
+        if app == "frappe":
+            self.run(site.new_site(self.site, self.database, password))
+        else:
+            self.run(site.install_app(self.site, app))
+
+    def _load(self, golden: GoldenSite) -> None:
+        try:
+            self.server.load_parts(database.load(self.database), golden.files)
+        except ServerFaultError as fault:
+            if fault.kind == "damaged":
+                raise _unusable(golden, fault.because) from None
+            raise
+        found = len(database.bytes_by_table(self.server.run(database.sizes(self.database)).stdout))
+        if found != golden.tables:
+            raise _unusable(golden, f"it has {golden.tables} tables, but {found} arrived")
+        for folder in FOLDERS:
+            self.server.make_site_folder(f"{self.folder}/{folder}")
+
+
+def _unusable(golden: GoldenSite, because: str) -> SchoolctlError:
+    return SchoolctlError(
+        f"Could not load the golden site `{golden.profile}`",
+        because=because,
+        hint="`schoolctl golden` makes a damaged one anew; `schoolctl new-school --stock` does without",
+    )

@@ -1,0 +1,130 @@
+"""Golden sites, and schools that begin from one: each step is killed or fails, and is run again."""
+
+import re
+import secrets
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from journey import ROOT, Journey
+from test_faults import NOTHING, FailingTransport, announcing, kill_at, orphans, run_again
+from test_verb_faults import until_answers
+
+from schoolctl.app import main
+from schoolctl.context import Context
+
+RUN = secrets.token_hex(2)
+# The steps that only a golden site has, and one of those that it shares with every new site.
+MAKING = (
+    "Make its folder",
+    "Make it nobody's",
+    "Dump it in parts",
+    "Keep the golden site",
+    "Take the site away",
+)
+OPENING = (
+    "Claim the name",
+    "Make its database and user",
+    "Make its folder",
+    "Load the golden site",
+    "Make it the school's own",
+    "Put it in its place",
+    "Open its doors",
+    "Close the claim",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _golden_sites_are_there(lab: Journey) -> Iterator[None]:
+    lab.schoolctl("golden")
+    # Every declared school is open, so that any drift is what a step left.
+    for slug in lab.project.schools():
+        lab.schoolctl("new-school", slug)
+    yield
+    # Other tests rehearse the stock way.
+    lab.on_server("sh", "-c", "rm -r /srv/schools/golden/*")
+
+
+def opening(slug: str) -> tuple[str, ...]:
+    return ("new-school", slug, "--domain", f"{slug}.example")
+
+
+def expect_open(lab: Journey, slug: str) -> None:
+    page = lab.visit(f"{slug}.example")
+    assert page is not None
+    assert page.status == 200
+    assert orphans(lab) == NOTHING
+
+
+@pytest.mark.parametrize("step", MAKING)
+def test_a_golden_site_killed_at_any_step_is_made_by_the_next_run(lab: Journey, step: str) -> None:
+    kill_at(lab, f"plain: {step}", "golden", "--again")
+    run_again(lab, "golden", "--again")
+    assert orphans(lab) == NOTHING
+    assert "plain" in {row["profile"] for row in lab.json("golden", "--status")}
+    assert lab.json("plan") == []
+
+
+@pytest.mark.parametrize("step", OPENING)
+def test_a_school_from_a_golden_site_killed_at_any_step_is_completed(lab: Journey, step: str) -> None:
+    slug = f"copied-{OPENING.index(step)}-{RUN}"
+    kill_at(lab, step, *opening(slug))
+    run_again(lab, *opening(slug))
+    expect_open(lab, slug)
+
+
+def test_a_school_from_a_golden_site_that_fails_anywhere_leaves_nothing_or_is_completed(lab: Journey) -> None:
+    slug = f"copied-failing-{RUN}"
+    for nth in range(1, 200):
+        transport = FailingTransport(lab, nth)
+        code = main(["--env", lab.name, *opening(slug)], Context(start=ROOT, transport=transport))
+        if transport.left > 0:
+            assert code == 0
+            break
+        assert code == 1
+        found = orphans(lab)
+        if lab.on_server("sh", "-c", f"test -e /srv/schools/sites/{slug} && echo whole || true").strip():
+            assert found["databases"] == set()
+        else:
+            assert found == NOTHING, f"operation {nth}"
+    assert nth > len(OPENING)
+    expect_open(lab, slug)
+
+
+def test_a_database_killed_in_mid_load_leaves_no_half_loaded_school(lab: Journey) -> None:
+    slug = f"copied-without-db-{RUN}"
+    with announcing(lab, "Load the golden site", *opening(slug)) as process:
+        lab.on_server("docker", "kill", "schools-db")
+        said = process.stderr.read() if process.stderr else ""
+    assert process.returncode in {0, 1}, said
+    lab.on_server("docker", "start", "schools-db")
+    until_answers(lab)
+    run_again(lab, *opening(slug))
+    expect_open(lab, slug)
+
+
+def test_a_damaged_part_is_refused_and_the_stock_way_still_goes(lab: Journey) -> None:
+    slug = f"copied-damaged-{RUN}"
+    [part] = lab.on_server("sh", "-c", "ls /srv/schools/golden/*/plain/part-1.sql.gz").split()
+    lab.on_server("truncate", "-s", "-20", part)
+    refused = lab.schoolctl(*opening(slug), code=1)
+    assert re.search(r"part-1.sql.gz is not what it was", refused.stderr)
+    assert orphans(lab) == NOTHING
+    lab.schoolctl(*opening(slug), "--stock")
+    expect_open(lab, slug)
+    lab.schoolctl("golden", "--again")
+
+
+def test_two_operators_at_once_get_one_school_each_or_are_told(lab: Journey) -> None:
+    slugs = [f"copied-{who}-{RUN}" for who in ("ann", "bob")]
+    both = [
+        subprocess.Popen(
+            lab.command(*opening(slug)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for slug in slugs
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert {process.returncode for process in both} <= {0, 5}, said
+    for slug in slugs:
+        run_again(lab, *opening(slug))
+        expect_open(lab, slug)
