@@ -9,7 +9,7 @@ from schoolctl.context import Context
 from schoolctl.ui import size
 from schoolctl.workflows.bulk import Report, raise_failures
 from schoolctl.workflows.golden_site import GoldenSite, GoldenSites
-from schoolctl.workflows.make_golden import make_golden_sites
+from schoolctl.workflows.make_golden import make_golden_sites, most_common
 
 
 def golden(
@@ -19,7 +19,7 @@ def golden(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the sites that new schools are copied from: one without a locale, and one for each in schools.yml.
+    """Make the sites that new schools are copied from: one without a locale, and one for each of the most common.
 
     A school then opens in seconds. They belong to the image that runs; `provision` makes those of a new one by itself.
 
@@ -41,7 +41,7 @@ def golden(
 def make_all(context: Context, *, again: bool = False, dry_run: bool = False) -> list[Report]:
     """Make each golden site that the rows of schools.yml have a use for, under the lock; return what became of them."""
     sites = GoldenSites.of(context.server, context.project.app_names)
-    return make_golden_sites(sites, context.locales(), context.ui.progress, again=again, dry_run=dry_run)
+    return make_golden_sites(sites, most_common(context.locales()), context.ui.progress, again=again, dry_run=dry_run)
 
 
 def _row(golden: GoldenSite) -> dict[str, Any]:

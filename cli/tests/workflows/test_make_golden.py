@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schoolctl.remote.server import Server
 from schoolctl.workflows.golden_site import GoldenSite, profile_of, today
-from schoolctl.workflows.make_golden import CLAIM, balanced
+from schoolctl.workflows.make_golden import CLAIM, balanced, most_common
 from tests.support.project import OTHER, open_on, schoolctl, untouched
 from tests.support.recording_transport import Break, CutAtStep, RecordingTransport
 from tests.support.server_model import ROOT, ServerModel
@@ -322,6 +322,15 @@ def test_every_table_is_in_exactly_one_group_and_none_is_empty(sizes: dict[str, 
 def test_many_like_tables_are_shared_out_evenly() -> None:
     groups = balanced({f"t{number}": 16384 for number in range(101)}, 4)
     assert sorted(map(len, groups)) == [25, 25, 25, 26]
+
+
+def test_only_the_most_common_locales_are_worth_a_golden_site() -> None:
+    places = [
+        {"country": country, "language": "en", "timezone": "Etc/UTC", "currency": "EUR"}
+        for country in ("Malta", "Ireland", "Cyprus", "France", "Ireland", "France", "Cyprus")
+    ]
+    assert [locale["country"] for locale in most_common([None, *places])] == ["Ireland", "Cyprus", "France"]
+    assert most_common([None]) == []
 
 
 def test_locales_that_differ_in_anything_have_profiles_of_their_own() -> None:
