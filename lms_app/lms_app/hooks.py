@@ -7,5 +7,49 @@ app_description = "Courses for schools that run on Frappe and ERPNext."
 app_email = "maintainers@schoolctl.invalid"
 app_license = "MIT"
 
+before_install = "lms_app.install.make_roles"
 after_install = "lms_app.install.after_install"
 before_uninstall = "lms_app.uninstall.before_uninstall"
+after_uninstall = "lms_app.uninstall.after_uninstall"
+
+# Roles come before the DocTypes that name them: Frappe would make missing ones with access to the desk.
+before_migrate = ["lms_app.install.make_roles", "lms_app.jobs.put_back"]
+after_migrate = "lms_app.jobs.spread"
+
+# Who sees which documents through Frappe's own doors. Pupils hold no permission at all.
+_GUARDED = (
+    *("Academy Category", "Academy Course", "Academy Slug History", "Academy Module", "Academy Lesson"),
+    *("Academy Student", "Academy Enrollment", "Academy Lesson Progress", "Academy Invitation"),
+    *("Academy Note", "Academy Event"),
+)
+# Rows inside documents are asked for by themselves as well.
+_INSIDE = (
+    *("Academy Course Instructor", "Academy Course Outcome", "Academy Course Prerequisite"),
+    *("Academy Lesson Block", "Academy Caption"),
+)
+permission_query_conditions = dict.fromkeys((*_GUARDED, *_INSIDE), "lms_app.services.access.query_conditions")
+has_permission = dict.fromkeys(_GUARDED, "lms_app.services.access.has_permission")
+require_type_annotated_api_methods = True
+
+page_renderer = ["lms_app.services.media.MediaPage", "lms_app.pages.LearnPage"]
+website_route_rules = [
+    {"from_route": "/learn/c/<slug>", "to_route": "learn/course"},
+    {"from_route": "/learn/c/<slug>/l/<lesson>", "to_route": "learn/lesson"},
+    {"from_route": "/i/<token>", "to_route": "learn/invitation"},
+]
+scheduler_events = {"daily": ["lms_app.services.enrolment.expire_overdue"]}
+
+after_request = ["lms_app.guests.share"]
+# What schools of one bench could reach of each other otherwise; a school's own settings cannot undo it.
+before_request = "lms_app.overrides.private_files.send_by_the_edge"
+make_email_body_message = "lms_app.overrides.mail.embed_pictures_alone"
+override_doctype_class = {
+    "File": "lms_app.overrides.file.OwnFile",
+    "Package Import": "lms_app.overrides.package_import.RefusedPackageImport",
+    "RQ Job": "lms_app.overrides.rq_job.OwnRQJob",
+}
+override_whitelisted_methods = {
+    # Frappe's own counts past permissions: whoever is logged in could read any field by filters, a letter at a time.
+    "frappe.client.get_count": "frappe.desk.reportview.get_count",
+    "frappe.core.doctype.rq_job.rq_job.remove_failed_jobs": "lms_app.overrides.rq_job.remove_failed_jobs",
+}

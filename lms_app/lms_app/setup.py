@@ -4,13 +4,15 @@ import sys
 from collections.abc import Mapping
 
 import frappe
+from frappe.cache_manager import clear_user_cache
 from frappe.utils import validate_email_address
 from frappe.utils.password import update_password
 from frappe.utils.scheduler import enable_scheduler
 
-from lms_app import access, golden
+from lms_app import access, golden, jobs
 from lms_app.command_line import told_plainly
-from lms_app.services import colours, first_setup
+from lms_app.services import branding, colours, first_setup
+from lms_app.services.head import Head
 
 
 @told_plainly
@@ -38,22 +40,26 @@ def personalise(
     if admin_email:
         validate_email_address(admin_email, throw=True)
     checked = first_setup.checked(locale) if locale else None
-    was_golden = golden.take_over(title)
+    head = Head.of(admin_email) if admin_email and checked else None
+    was_golden = golden.take_over(title, head if head and first_setup.is_new(head) else None)
     if checked:
-        first_setup.complete(title, checked, admin_email)
-        first_setup.let_head_in(admin_email)
+        first_setup.complete(title, checked, head)
+    if head:
+        first_setup.let_head_in(head)
     if password_on_stdin:
         update_password("Administrator", sys.stdin.readline().rstrip("\n"))
-    settings = frappe.get_doc("Academy Settings")
-    if not settings.school_name:
-        settings.update(vars(colours.palette_for(title)))
-    if settings.school_name != title:
-        settings.school_name = title
-        settings.save(ignore_permissions=True)
-    _name_website(title)
+    known = frappe.db.get_value("Academy Settings", None, "school_name")
+    if known != title:
+        _name_school(title, is_new=not known)
+    if not known:
+        jobs.stop_idle()
+    jobs.spread()
+    branding.name_website(title)
     if admin_email and frappe.db.get_value("User", "Administrator", "email") != admin_email:
         frappe.db.set_value("User", "Administrator", "email", admin_email)
-        frappe.clear_cache(user="Administrator")
+        # Of a new school nobody has seen anything yet.
+        if known:
+            clear_user_cache("Administrator")
     if was_golden:
         # Not before: the wizard, where it still has to be gone through, notes this as its own doing.
         enable_scheduler()
@@ -61,10 +67,11 @@ def personalise(
     return {"school_name": title, "login": login}
 
 
-def _name_website(title: str) -> None:
-    """Show the school's name where people log in, and greet visitors with /learn unless a page was chosen."""
-    website = frappe.get_doc("Website Settings")
-    chosen = {"app_name": title, "home_page": website.home_page or "learn"}
-    if any(website.get(field) != value for field, value in chosen.items()):
-        website.update(chosen)
-        website.save(ignore_permissions=True)
+def _name_school(title: str, *, is_new: bool) -> None:
+    """Write down what the school is called, and for a new one the colours that go with it."""
+    chosen = {"school_name": title, **(vars(colours.palette_for(title)) if is_new else {})}
+    if is_new and not {"<", ">"} & {*title}:
+        # Saving the document would change no more, and loads two dozen DocTypes that nobody has asked for yet.
+        frappe.db.set_single_value("Academy Settings", chosen)
+    else:
+        frappe.get_doc("Academy Settings").update(chosen).save(ignore_permissions=True)

@@ -25,6 +25,7 @@ def brand() -> dict:
         "light": light,
         "dark": colours.dark_scheme(light),
         "staging": staging.is_copy(),
+        "motif": settings.motif or DEFAULT.motif,
         "cover": cover.draw(name, settings.motif or DEFAULT.motif),
     }
 
@@ -32,3 +33,13 @@ def brand() -> dict:
 def direction(language: str | None) -> str:
     """Return `rtl` or `ltr` for a language code such as `ar` or `pt-BR`."""
     return "rtl" if (language or "en").split("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
+
+
+def name_website(title: str) -> None:
+    """Show the school's name where people log in, and greet visitors with /learn unless a page was chosen."""
+    shown = frappe.db.get_value("Website Settings", None, ["app_name", "home_page"], as_dict=True) or {}
+    chosen = {"app_name": title, "home_page": shown.get("home_page") or "learn"}
+    if any(shown.get(field) != value for field, value in chosen.items()):
+        website = frappe.get_doc("Website Settings")
+        website.update(chosen)
+        website.save(ignore_permissions=True)

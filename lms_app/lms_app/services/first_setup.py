@@ -1,7 +1,6 @@
 """The set-up wizard's work without a browser: language, country and clock, company, chart of accounts, fiscal year."""
 
 import difflib
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
@@ -13,6 +12,8 @@ from frappe.utils import cint, momentjs
 from frappe.utils.data import get_datetime_in_timezone
 
 from lms_app.services import company, fiscal_year
+from lms_app.services.head import Head
+from lms_app.services.languages import speaking
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,19 @@ def checked(locale: Mapping[str, str]) -> Locale:
         if key not in names:
             frappe.throw(f"locale.{key}: there is no such field; a locale has {', '.join(names)}")
     known: dict[str, Collection[str]] = {
-        "country": frappe.get_all("Country", pluck="name"),
-        "language": frappe.get_all("Language", pluck="name"),
+        "country": _names("tabCountry"),
+        "language": _names("tabLanguage"),
         "timezone": {*momentjs.get_all_timezones(), *momentjs.data["links"]},
-        "currency": frappe.get_all("Currency", pluck="name"),
+        "currency": _names("tabCurrency"),
     }
     for name in names:
         _refuse_unknown(f"locale.{name}", locale.get(name), known[name])
     return Locale(**locale)
+
+
+def _names(table: str) -> list[str]:
+    # Without loading a DocType into an empty cache.
+    return [name for (name,) in frappe.db.sql(f"SELECT name FROM `{table}`")]  # noqa: S608 - one of ours
 
 
 def fiscal_year_of(locale: Locale) -> tuple[date, date]:
@@ -57,38 +63,40 @@ def is_complete() -> bool:
     return bool(cint(frappe.db.get_single_value("System Settings", "setup_complete")))
 
 
-def complete(title: str, locale: Locale, head: str | None = None) -> None:
+def complete(title: str, locale: Locale, head: Head | None = None) -> None:
     """Do the wizard's work through Frappe's and ERPNext's own stages; nothing happens if it was done before.
 
-    head: the address of the school's head, who gets a user as whoever goes through the wizard does; no password is set
-    and no mail is sent. A run that was killed is taken up where it left off. Raises what a stage raised, and a
-    ValidationError if ERPNext made no company or no fiscal year.
+    head: gets a user as whoever goes through the wizard does; no password is set and no mail is sent. A run that was
+    killed is taken up where it left off. Raises what a stage raised, and a ValidationError if ERPNext made no company
+    or no fiscal year.
     """
     if is_complete():
         return
-    language = frappe.local.lang
-    try:
+    # The wizard goes over to the school's.
+    with speaking(frappe.local.lang):
         answers = _answers(title, locale, head)
         # Not setup_complete, which may be told to do all this in the background.
         setup_wizard.process_setup_stages(_stages(answers), answers)
-    finally:
-        frappe.local.lang = language
 
 
-def let_head_in(head: str | None) -> None:
+def let_head_in(head: Head) -> None:
     """Give the school's head the user that the wizard makes, and a contact; what is there already stays.
 
     No password is set and no mail is sent.
     """
-    if not _needs_user(head):
+    address = head.words["address"]
+    if not is_new(head) or frappe.db.exists("Contact Email", {"email_id": address}):
         return
-    setup_wizard.create_or_update_user(frappe._dict(email=head, full_name=_name_of(head)))
-    # Frappe leaves this to a job, which may come when the site has another name already.
-    create_contact(frappe.get_doc("User", head), ignore_mandatory=True)
+    # What Frappe writes about it is in the school's language, as when the wizard makes the user.
+    with speaking(frappe.db.get_value("System Settings", None, "language") or frappe.local.lang):
+        setup_wizard.create_or_update_user(frappe._dict(email=head.address, full_name=head.full_name))
+        # Frappe leaves this to a job, which may come when the site has another name already.
+        create_contact(frappe.get_doc("User", address), ignore_mandatory=True)
 
 
-def _needs_user(head: str | None) -> bool:
-    return bool(head) and frappe.db.get_value("User", "Administrator", "email") != head
+def is_new(head: Head) -> bool:
+    """Say whether a head is somebody else than the Administrator, who has a user."""
+    return frappe.db.get_value("User", "Administrator", "email") != head.address
 
 
 def _refuse_unknown(field: str, value: object, known: Collection[str]) -> None:
@@ -100,7 +108,7 @@ def _refuse_unknown(field: str, value: object, known: Collection[str]) -> None:
     frappe.throw(f"{field}: Frappe knows no `{value}`" + "".join(f"; did you mean `{name}`?" for name in alike))
 
 
-def _answers(title: str, locale: Locale, head: str | None) -> frappe._dict:
+def _answers(title: str, locale: Locale, head: Head | None) -> frappe._dict:
     """Return what somebody would have typed into the wizard."""
     # The wizard knows languages by the name that they have for themselves, under two keys.
     language = frappe.db.get_value("Language", locale.language, "language_name")
@@ -113,8 +121,8 @@ def _answers(title: str, locale: Locale, head: str | None) -> frappe._dict:
         enable_telemetry=0,
         setup_demo=0,
     )
-    if _needs_user(head):
-        answers.update(email=head, full_name=_name_of(head))
+    if head and is_new(head):
+        answers.update(email=head.address, full_name=head.full_name)
     if _has_erpnext():
         answers.update(_bookkeeping(company.name(title), locale))
     return answers
@@ -176,12 +184,6 @@ def _refuse_half_made(answers: frappe._dict) -> None:
     for what, (doctype, filters) in made.items():
         if not frappe.db.exists(doctype, filters):
             frappe.throw(f"ERPNext did not make {what}; what it printed before this says why")
-
-
-def _name_of(address: str) -> str:
-    """Return a name to begin with: Marie Dupont for marie.dupont@example.com."""
-    words = re.split(r"[._+-]+", address.partition("@")[0])
-    return " ".join(word.capitalize() for word in words if word) or address
 
 
 def _has_erpnext() -> bool:

@@ -1,0 +1,66 @@
+"""Lessons."""
+
+import frappe
+from frappe import _
+from frappe.model.document import Document
+
+from lms_app.services import addresses, catalogue, completion, content, media, outline, progress, reasons
+
+# What makes a course longer, or completed later, when it changes.
+COUNTED = ("status", "is_required", "minutes")
+
+
+class AcademyLesson(Document):
+    """One sitting of a course, made of blocks."""
+
+    def before_insert(self) -> None:
+        """Put a new lesson at the end of its module."""
+        if not self.position:
+            [(last,)] = frappe.db.sql("SELECT MAX(position) FROM `tabAcademy Lesson` WHERE module = %s", self.module)
+            self.position = (last or 0) + 1
+
+    def before_validate(self) -> None:
+        """Take the course from the module."""
+        self.course = frappe.db.get_value("Academy Module", self.module, "course")
+
+    def validate(self) -> None:
+        """Refuse another course, files of others, and a lesson for pupils that lacks what some of them need."""
+        before = self.get_doc_before_save()
+        if before and before.course != self.course:
+            frappe.throw(_("A lesson stays in its course"))
+        addresses.give(self, scope=self.course)
+        if self.completion_rule == completion.VIDEO and not 1 <= self.video_percent <= 100:
+            frappe.throw(_("Percent of the Video must be from 1 to 100"))
+        for block in self.blocks:
+            block.anchor = block.anchor or frappe.generate_hash(length=8)
+        self._refuse_foreign_files()
+        if self.status == outline.PUBLISHED and (faults := content.faults_of(self)):
+            frappe.throw("<br>".join(faults), title=_("This lesson cannot be published yet"))
+
+    def on_update(self) -> None:
+        """Keep the old address, and count anew what changed."""
+        addresses.remember(self, scope=self.course)
+        if any(self.has_value_changed(field) for field in COUNTED):
+            self._recount()
+
+    def on_trash(self) -> None:
+        """Forget the old addresses."""
+        addresses.forget(self)
+
+    def after_delete(self) -> None:
+        """Count anew without this lesson."""
+        self._recount()
+
+    def _recount(self) -> None:
+        catalogue.recount(self.course)
+        progress.recount(self.course)
+
+    def _refuse_foreign_files(self) -> None:
+        for row in (*self.blocks, *self.captions):
+            if row.file and not media.is_own(row.file, self.name):
+                frappe.throw(_("Row {0}: {1}").format(row.idx, reasons.words("foreign_file")))
+
+
+def on_doctype_update() -> None:
+    """Let a lesson have an address of its own in its course."""
+    frappe.db.add_unique("Academy Lesson", ["course", "slug"], "academy_slug")

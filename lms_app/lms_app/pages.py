@@ -1,0 +1,103 @@
+"""What the pages below /learn have in common: how they begin, how they refuse, and how a form is answered.
+
+Pages are Jinja templates in `www`, found through `website_route_rules`. A form is sent to the address of its own page,
+so that it works without JavaScript; what came of it is said on the page that follows.
+"""
+
+from collections.abc import Callable
+
+import frappe
+from frappe.website.page_renderers.template_page import TemplatePage
+from werkzeug.wrappers import Response
+
+from lms_app.services import branding, cover, reasons, rights
+
+STATUS = {rights.UNKNOWN: 404}
+
+
+class LearnPage(TemplatePage):
+    """The page renderer of /learn and below; see Frappe's `page_renderer` hook. It lets a page choose its status."""
+
+    def can_render(self) -> bool:
+        """Say whether this is one of the pages."""
+        return self.path.split("/")[0] == "learn" and bool(super().can_render())
+
+    def render(self) -> Response:
+        """Return the page as it is, with the status that it has in its context; HEAD gets the same without a body."""
+        return self.build_response(self.get_html(), self.context.get("status"))
+
+
+def begin(context: frappe._dict, title: str) -> None:
+    """Fill in what every page shows: the school's brand, who is looking, and the page's title."""
+    user = frappe.session.user
+    guest = user == rights.GUEST
+    context.update(
+        {
+            "brand": branding.brand(),
+            "page_title": title,
+            "language": frappe.local.lang or "en",
+            "direction": branding.direction(frappe.local.lang),
+            "icon": frappe.db.get_single_value("Website Settings", "favicon") or "data:,",
+            "guest": guest,
+            "staff": not guest and frappe.db.get_value("User", user, "user_type") == "System User",
+            # A guest's page is the same for all guests, so it bears no token.
+            "token": "" if guest else frappe.sessions.get_csrf_token(),
+            "here": frappe.local.request.path,
+            "draw": cover.draw,
+            "build": frappe.utils.get_build_version(),
+        }
+    )
+
+
+def show(context: frappe._dict, title: str, load: Callable[[], frappe._dict]) -> frappe._dict | None:
+    """Begin a page with what a service says of it; return that, or None where there is nothing to show.
+
+    An old address leads to the new one. Who has to log in is led there and back; who may not see it is told why.
+    """
+    try:
+        page = load()
+    except reasons.DeniedError as fault:
+        if fault.reason == rights.LOG_IN:
+            go(f"/login?redirect-to={frappe.local.request.path}", status=302)
+        refuse(context, title, fault)
+        return None
+    if page.get("moved"):
+        moved = page.moved
+        go(moved if moved.startswith("/") else f"/learn/c/{moved}", status=301)
+    begin(context, title)
+    context.page = page
+    return page
+
+
+def refuse(context: frappe._dict, title: str, fault: reasons.DeniedError) -> None:
+    """Show why there is nothing to see here."""
+    frappe.clear_messages()
+    begin(context, title)
+    context.denied = str(fault)
+    context.status = STATUS.get(fault.reason, 403)
+
+
+def act(context: frappe._dict, deed: Callable[[], str]) -> None:
+    """Do what a form asks for, and go where the deed says; what stands in its way is shown on the page itself."""
+    try:
+        target = deed()
+    except (reasons.DeniedError, reasons.RefusedError) as fault:
+        frappe.db.rollback()
+        frappe.clear_messages()
+        context.trouble = str(fault)
+        context.status = 403 if isinstance(fault, reasons.DeniedError) else 409
+        return
+    # Said before the redirect, which Frappe answers like a fault.
+    frappe.db.commit()  # nosemgrep
+    go(target, status=303)
+
+
+def is_form() -> bool:
+    """Say whether this is a form that was sent, and not a page that is asked for."""
+    return frappe.local.request.method == "POST"
+
+
+def go(target: str, *, status: int) -> None:
+    """Lead the browser to another address of this school."""
+    frappe.flags.redirect_location = target
+    raise frappe.Redirect(status)

@@ -1,0 +1,186 @@
+"""May somebody see or do something with a course or a lesson: the one place that knows.
+
+Decisions are made by pure rules (rights, release, seats); here is what they need to know, and the guard of Frappe's own
+doors: `query_conditions` and `has_permission` for every DocType of the app.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import frappe
+from frappe.model.document import Document
+
+from lms_app.services import reasons, rights, seats
+from lms_app.services.rights import Viewer
+
+STUDENT_ROLE, ASSISTANT_ROLE = "Academy Student", "Academy Assistant"
+INSTRUCTOR_ROLE, MANAGER_ROLE = "Academy Instructor", "Academy Manager"
+# Each with whether it opens the desk: those who teach do so on /teach.
+ROLES = {STUDENT_ROLE: 0, ASSISTANT_ROLE: 0, INSTRUCTOR_ROLE: 0, MANAGER_ROLE: 1}
+MANAGERS = frozenset({MANAGER_ROLE, "System Manager", "Administrator"})
+TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
+
+# Which roles somebody needs to be named in a course as what.
+ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
+
+COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
+READS = frozenset({"read", "select", "report", "print", "export", "email"})
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether something is allowed, and the reason if it is not.
+
+    until: when it will be, if time alone does it. by: the title of what has to be completed first.
+    """
+
+    reason: str = ""
+    until: datetime | None = None
+    by: str | None = None
+
+    @property
+    def is_allowed(self) -> bool:
+        """Say whether nothing speaks against it."""
+        return not self.reason
+
+    @property
+    def words(self) -> str:
+        """The reason in the reader's language."""
+        return reasons.words(self.reason, self.until, self.by)
+
+
+def is_manager(user: str) -> bool:
+    """Say whether somebody may do everything with every course."""
+    return user == "Administrator" or not MANAGERS.isdisjoint(frappe.get_roles(user))
+
+
+def is_teacher(user: str) -> bool:
+    """Say whether somebody may have courses to teach, or to help with."""
+    return not TEACHERS.isdisjoint(frappe.get_roles(user))
+
+
+def role_in(user: str, course: str) -> str:
+    """Return what somebody is to a course: one of rights.STAFF, or nothing."""
+    if user == rights.GUEST:
+        return ""
+    if is_manager(user):
+        return rights.MANAGER
+    return _named_as(user, course) if is_teacher(user) else ""
+
+
+def _named_as(user: str, course: str) -> str:
+    """Return the highest role in which a course names a teacher, as far as the school gave the roles for it."""
+    rows = frappe.db.sql(
+        "SELECT role FROM `tabAcademy Course Instructor` WHERE parent = %s AND user = %s AND parenttype = %s",
+        (course, user, COURSE),
+    )
+    held = frappe.get_roles(user)
+    named = {role for (role,) in rows if ROLE_OF[role] in held or INSTRUCTOR_ROLE in held}
+    return next((role for role in reversed(rights.STAFF) if role in named), "")
+
+
+def viewer(user: str, course: str, state: str | None = None) -> Viewer:
+    """Return who somebody is to a course.
+
+    state: of the enrolment if the caller has read it; None to look it up.
+    """
+    if user == rights.GUEST:
+        return Viewer()
+    role = role_in(user, course)
+    if state is None:
+        state = (enrolment_of(user, course) or {}).get("state", "")
+    return Viewer(user, role, state)
+
+
+def enrolment_of(user: str, course: str) -> frappe._dict | None:
+    """Return somebody's enrolment in a course, a living one before one that has ended; None without any."""
+    rows = frappe.db.sql(
+        "SELECT e.name, e.student, e.state, e.percent, e.activated_on, e.expires_on, e.completed_on, e.last_lesson"
+        " FROM `tabAcademy Student` s JOIN `tabAcademy Enrollment` e ON e.student = s.name"
+        " WHERE s.user = %(user)s AND e.course = %(course)s"
+        " ORDER BY e.state IN %(learning)s DESC, e.state IN %(live)s DESC, e.creation DESC LIMIT 1",
+        {"user": user, "course": course, "learning": seats.LEARNING, "live": seats.LIVE},
+        as_dict=True,
+    )
+    return rows[0] if rows else None
+
+
+def to_edit(user: str, course: str) -> None:
+    """Let through who may change a course and those in it; raises DeniedError for all others."""
+    reasons.deny(rights.edit(viewer(user, course, state="")))
+
+
+def query_conditions(user: str | None = None, doctype: str | None = None) -> str:
+    """Return the SQL by which a list of one of the app's DocTypes is cut down to what somebody may see.
+
+    Frappe calls it for lists, reports and searches. "1=0" for nothing: an empty text would take the filter away.
+    """
+    user = user or frappe.session.user
+    if is_manager(user):
+        return ""
+    if not is_teacher(user) or not doctype:
+        return "1=0"
+    me = frappe.db.escape(user)
+    own = f"SELECT i.parent FROM `tabAcademy Course Instructor` i WHERE i.parenttype = '{COURSE}' AND i.user = {me}"  # noqa: S608
+    if doctype == CATEGORY:
+        return "1=1"
+    if doctype == COURSE:
+        return f"`tabAcademy Course`.name IN ({own})"
+    if doctype == STUDENT:
+        pupils = f"SELECT pupil.student FROM `tabAcademy Enrollment` pupil WHERE pupil.course IN ({own})"  # noqa: S608
+        return f"`tabAcademy Student`.name IN ({pupils})"
+    if frappe.get_meta(doctype).has_field("course"):
+        return f"`tab{doctype}`.course IN ({own})"
+    if frappe.get_meta(doctype).istable:
+        # Frappe asks for the permission on the kind of document that rows are in, and then for all rows of all of them.
+        lessons = f"SELECT l.name FROM `tabAcademy Lesson` l WHERE l.course IN ({own})"  # noqa: S608 - as above
+        return f"`tab{doctype}`.parent IN ({own} UNION ALL {lessons})"
+    return "1=0"
+
+
+def has_permission(doc: Document, ptype: str = "read", user: str | None = None, **_: Any) -> bool:
+    """Say whether somebody may do something with a document, if a role lets them at all; Frappe calls it."""
+    user = user or frappe.session.user
+    if is_manager(user):
+        return True
+    if not is_teacher(user):
+        return False
+    if doc.doctype == CATEGORY:
+        return ptype in READS
+    if doc.doctype == STUDENT:
+        return ptype in READS and _teaches_pupil(user, doc.name)
+    if doc.doctype == COURSE and doc.is_new():
+        return INSTRUCTOR_ROLE in frappe.get_roles(user)
+    allowed = rights.STAFF if ptype in READS else rights.EDITORS
+    courses = _courses_of(doc)
+    return bool(courses) and all(_named_as(user, course) in allowed for course in courses)
+
+
+def _courses_of(doc: Document) -> Sequence[str]:
+    """Return the courses that a document belongs to: what it says now, and what was saved."""
+    if doc.doctype == COURSE:
+        return [doc.name]
+    said = [doc.get("course")] if doc.get("course") else _course_of_module(doc.get("module"))
+    if doc.is_new():
+        return said
+    # Whoever sends a document could have written another course into it.
+    saved = frappe.db.get_value(doc.doctype, doc.name, "course")
+    return [*said, *([saved] if saved else [])]
+
+
+def _course_of_module(module: str | None) -> list[str]:
+    course = frappe.db.get_value("Academy Module", module, "course") if module else None
+    return [course] if course else []
+
+
+def _teaches_pupil(user: str, student: str) -> bool:
+    return bool(
+        frappe.db.sql(
+            "SELECT 1 FROM `tabAcademy Enrollment` e"
+            " JOIN `tabAcademy Course Instructor` named ON named.parent = e.course"
+            " WHERE e.student = %s AND named.user = %s AND named.parenttype = %s LIMIT 1",
+            (student, user, COURSE),
+        )
+    )

@@ -1,0 +1,138 @@
+"""What the school writes to its pupils and teachers, in the language of whoever gets it, and only if they want it."""
+
+from collections.abc import Sequence
+
+import frappe
+from frappe import _
+from frappe.utils import get_url
+
+from lms_app.services import branding, rights, seats
+from lms_app.services.languages import speaking
+
+ENROLMENT, PROGRESS = "mails_about_enrolment", "mails_about_progress"
+
+
+def moved(enrollment: str, state: str) -> None:
+    """Tell a pupil in which state an enrolment is now, and the teachers if it waits for them."""
+    row = _row(enrollment)
+    with speaking(row.language):
+        told = {
+            seats.ACTIVE: (_("You are enrolled: {0}"), _("Your place is ready. Begin whenever you like.")),
+            seats.WAITLISTED: (
+                _("You are on the waitlist: {0}"),
+                _("All seats are taken. The next one that becomes free is yours, in the order of the list."),
+            ),
+            seats.PENDING_APPROVAL: (_("We have your request: {0}"), _("The school will answer it soon.")),
+            seats.EXPIRED: (_("Your access has ended: {0}"), _("What you did in the course is kept.")),
+        }.get(state)
+        if told:
+            subject, sentence = told
+            _write_to_pupil(row, ENROLMENT, subject.format(row.title), [sentence])
+    if state == seats.PENDING_APPROVAL:
+        _ask_teachers(row)
+
+
+def declined(enrollment: str) -> None:
+    """Tell a pupil that a request was not accepted, with the school's own words if there are any."""
+    row = _row(enrollment)
+    with speaking(row.language):
+        sentences = [_("The school could not accept your request."), *([row.answer] if row.answer else [])]
+        _write_to_pupil(row, ENROLMENT, _("Your request: {0}").format(row.title), sentences)
+
+
+def completed(enrollment: str) -> None:
+    """Congratulate a pupil who has completed a course."""
+    row = _row(enrollment)
+    with speaking(row.language):
+        _write_to_pupil(
+            row,
+            PROGRESS,
+            _("Completed: {0}").format(row.title),
+            [_("You have completed every required lesson. Well done!")],
+        )
+
+
+def invited(email: str, course: str, token: str) -> None:
+    """Send somebody the link of an invitation; the only place that ever holds it."""
+    title = frappe.db.get_value("Academy Course", course, "title")
+    language = frappe.db.get_value("User", {"email": email}, "language")
+    with speaking(language or frappe.local.lang):
+        _send(
+            email,
+            _("You are invited: {0}").format(title),
+            {
+                "name": "",
+                "sentences": [_("The school invites you to this course.")],
+                "address": get_url(f"/i/{token}"),
+                "action": _("Accept the invitation"),
+                "preferences": "",
+            },
+        )
+
+
+def _row(enrollment: str) -> frappe._dict:
+    """Return what a mail about an enrolment needs."""
+    [row] = frappe.db.sql(
+        "SELECT e.answer, e.message, e.course, c.title, c.slug, u.email, u.full_name, u.enabled,"
+        " s.mails_about_enrolment, s.mails_about_progress, u.language"
+        " FROM `tabAcademy Enrollment` e JOIN `tabAcademy Course` c ON c.name = e.course"
+        " JOIN `tabAcademy Student` s ON s.name = e.student JOIN `tabUser` u ON u.name = s.user WHERE e.name = %s",
+        enrollment,
+        as_dict=True,
+    )
+    row.language = row.language or frappe.local.lang
+    return row
+
+
+def _write_to_pupil(row: frappe._dict, preference: str, subject: str, sentences: Sequence[str]) -> None:
+    if not (row.enabled and row[preference]):
+        return
+    _send(
+        row.email,
+        subject,
+        {
+            "name": row.full_name,
+            "sentences": sentences,
+            "address": get_url(f"/learn/c/{row.slug}"),
+            "action": _("Go to the course"),
+            "preferences": get_url("/learn/me/settings"),
+        },
+    )
+
+
+def _ask_teachers(row: frappe._dict) -> None:
+    """Tell the leads of a course that somebody wants to join."""
+    leads = frappe.db.sql(
+        "SELECT u.email, u.full_name, u.language FROM `tabAcademy Course Instructor` i"
+        " JOIN `tabUser` u ON u.name = i.user"
+        " WHERE i.parent = %s AND i.parenttype = 'Academy Course' AND i.role = %s AND u.enabled = 1 ORDER BY i.idx",
+        (row.course, rights.LEAD),
+        as_dict=True,
+    )
+    for lead in leads:
+        with speaking(lead.language or frappe.local.lang):
+            asks = _("{0} asks to join the course.").format(row.full_name)
+            _send(
+                lead.email,
+                _("A request for {0}").format(row.title),
+                {
+                    "name": lead.full_name,
+                    "sentences": [asks, *([row.message] if row.message else [])],
+                    "address": get_url("/teach"),
+                    "action": _("Answer it"),
+                    "preferences": "",
+                },
+            )
+
+
+def _send(email: str, subject: str, words: dict[str, str | Sequence[str]]) -> None:
+    """Queue a mail, if the school has a way to send one; it leaves only if the transaction is committed."""
+    account = frappe.db.exists("Email Account", {"enable_outgoing": 1, "default_outgoing": 1})
+    if not (account or frappe.conf.mail_server):
+        return
+    frappe.sendmail(
+        recipients=[email],
+        subject=subject,
+        template="academy_mail",
+        args={**words, "school": branding.brand()["name"]},
+    )

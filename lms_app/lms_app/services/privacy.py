@@ -1,0 +1,66 @@
+"""What the school keeps of a pupil: all of it to take away, and all of it gone when they ask for it."""
+
+from typing import Any
+
+import frappe
+
+from lms_app.services import access, enrolment, reasons, students
+
+# What is a pupil's own, by the field that says whose it is; in the order in which it can be removed.
+OF_ENROLLMENT = {"Academy Lesson Progress": "enrollment"}
+OF_STUDENT = {"Academy Note": "student", "Academy Event": "student", "Academy Enrollment": "student"}
+# Fields that say how Frappe keeps a row, and nothing of whose it is.
+_KEEPING = frozenset({"docstatus", "idx", "owner", "modified_by", "_user_tags", "_comments", "_assign", "_liked_by"})
+
+
+def export(user: str) -> dict[str, Any]:
+    """Return all that the app keeps of somebody, by DocType, as plain JSON values."""
+    found: dict[str, Any] = {"user": user, "Academy Student": _rows("Academy Student", {"user": user})}
+    for doctype, filters in _owned(user):
+        found[doctype] = _rows(doctype, filters)
+    found["Academy Invitation"] = _rows("Academy Invitation", {"email": _address(user)})
+    for row in found["Academy Invitation"]:
+        # A door, not a fact about somebody.
+        row.pop("token_hash")
+    return frappe.parse_json(frappe.as_json(found))
+
+
+def erase(user: str, confirmation: str) -> None:
+    """Remove all that the app keeps of somebody, for good; the user stays, and can still log in.
+
+    confirmation: the user's own e-mail address, written by hand. Raises RefusedError for any other.
+    """
+    if confirmation.strip().casefold() != _address(user).casefold():
+        reasons.refuse("not_confirmed")
+    student = students.find(user)
+    if student:
+        # In one order, as everywhere, so that nobody waits in a circle.
+        courses = sorted({*frappe.get_all("Academy Enrollment", {"student": student}, pluck="course")})
+        locked = [enrolment.lock(course) for course in courses]
+        for doctype, filters in _owned(user):
+            frappe.db.delete(doctype, filters)
+        frappe.db.delete("Academy Student", {"name": student})
+        for course in locked:
+            enrolment.settle(course)
+    frappe.db.delete("Academy Invitation", {"email": _address(user)})
+    frappe.db.delete("Has Role", {"parenttype": "User", "parent": user, "role": access.STUDENT_ROLE})
+    frappe.cache.hdel("roles", user)
+
+
+def _owned(user: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return each DocType that holds somebody's own, with the filters that find it."""
+    student = students.find(user) or ""
+    enrollments = frappe.get_all("Academy Enrollment", {"student": student}, pluck="name")
+    return [
+        *((doctype, {field: ("in", enrollments or [""])}) for doctype, field in OF_ENROLLMENT.items()),
+        *((doctype, {field: student}) for doctype, field in OF_STUDENT.items()),
+    ]
+
+
+def _address(user: str) -> str:
+    return frappe.db.get_value("User", user, "email") or user
+
+
+def _rows(doctype: str, filters: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = frappe.get_all(doctype, filters, ["*"], order_by="creation")
+    return [{field: value for field, value in row.items() if field not in _KEEPING} for row in rows]

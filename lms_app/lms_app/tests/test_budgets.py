@@ -1,0 +1,51 @@
+import frappe
+
+from lms_app.services import branding, catalogue, content, enrolment, progress
+from lms_app.tests import school
+from lms_app.tests.site_case import SiteTestCase
+
+
+class TestBudgets(SiteTestCase):
+    """How many queries a page may ask. What it shows of the school itself (branding) is read from the cache."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.course = school.course(*[{} for _ in range(12)], outcomes=[{"outcome": "Cook"}])
+        cls.user = school.person("ada")
+        enrolment.join(cls.user, cls.course.name)
+        cls.lessons = school.lessons_of(cls.course)
+        progress.beat(cls.user, cls.lessons[0], 0)
+        for user in ("Guest", cls.user):
+            frappe.get_roles(user)
+        branding.brand()
+
+    def test_the_catalogue_asks_two(self):
+        with self.assertQueryCount(2):
+            catalogue.courses(catalogue.Filters(), "Guest")
+            catalogue.facets("Guest")
+
+    def test_the_page_of_a_course_asks_five_at_most(self):
+        for user in ("Guest", self.user):
+            with self.assertQueryCount(3 if user == "Guest" else 5):
+                catalogue.course_page(self.course.slug, user)
+
+    def test_the_page_of_a_lesson_asks_eight_at_most(self):
+        slug = frappe.db.get_value("Academy Lesson", self.lessons[0], "slug")
+        with self.assertQueryCount(8):
+            content.lesson_page(self.course.slug, slug, self.user)
+
+    def test_a_beat_asks_two(self):
+        with self.assertQueryCount(2):
+            progress.beat(self.user, self.lessons[0], 15, 15)
+
+    def test_the_number_of_queries_does_not_grow_with_the_course(self):
+        small, user = school.course(), school.person("bo")
+        enrolment.join(user, small.name)
+        frappe.get_roles(user)
+        with self.assertQueryCount(5):
+            catalogue.course_page(small.slug, user)
+
+    def test_my_courses_ask_one(self):
+        with self.assertQueryCount(1):
+            progress.courses_of(self.user)

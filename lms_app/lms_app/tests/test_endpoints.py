@@ -1,0 +1,89 @@
+import importlib
+import inspect
+import pkgutil
+
+import frappe
+
+import lms_app
+from lms_app.services import reasons
+from lms_app.tests import school
+from lms_app.tests.browser import ask, key_of
+from lms_app.tests.site_case import SiteTestCase
+
+# Who is not logged in may call these, and no more than eight of them.
+FOR_GUESTS = frozenset[str]()
+# Frappe lets a GET pass without the token against forged requests: these only read.
+READS = frozenset[str]()
+# Something of each type that endpoints take.
+GIVEN = {str: "x", int: 1, bool: True, int | None: 1}
+
+
+def endpoints():
+    """Return each function of the app that a browser may call, by its dotted path."""
+    for module in pkgutil.walk_packages(lms_app.__path__, "lms_app."):
+        if ".www." not in module.name:
+            importlib.import_module(module.name)
+    return {
+        f"{one.__module__}.{one.__name__}": one for one in frappe.whitelisted if one.__module__.startswith("lms_app.")
+    }
+
+
+class TestEndpoints(SiteTestCase):
+    def test_there_are_endpoints(self):
+        self.assertGreater(len(endpoints()), 10)
+
+    def test_each_says_what_it_takes_and_returns(self):
+        for path, function in endpoints().items():
+            signature = inspect.signature(function)
+            untyped = [name for name, one in signature.parameters.items() if one.annotation is inspect.Parameter.empty]
+            self.assertEqual(untyped, [], path)
+            self.assertIsNot(signature.return_annotation, inspect.Signature.empty, path)
+            self.assertTrue(inspect.getdoc(function), path)
+            kinds = {one.kind for one in signature.parameters.values()}
+            self.assertLessEqual(kinds, {inspect.Parameter.POSITIONAL_OR_KEYWORD}, path)
+
+    def test_each_is_a_post_unless_it_only_reads(self):
+        for path, function in endpoints().items():
+            methods = frappe.allowed_http_methods_for_whitelisted_func[function]
+            self.assertEqual(methods, ["GET"] if path in READS else ["POST"], path)
+
+    def test_guests_call_only_what_is_on_the_list(self):
+        self.assertEqual({path for path, one in endpoints().items() if one in frappe.guest_methods}, FOR_GUESTS)
+        self.assertLessEqual(len(FOR_GUESTS), 8)
+
+    def test_what_pupils_and_teachers_call_is_in_one_place(self):
+        outside = {path for path in endpoints() if not path.startswith("lms_app.api.")}
+        self.assertEqual(outside, {"lms_app.overrides.rq_job.remove_failed_jobs"})
+
+    def test_a_guest_gets_a_refusal_and_never_an_error(self):
+        for path, function in endpoints().items():
+            given = {name: GIVEN[one.annotation] for name, one in inspect.signature(function).parameters.items()}
+            answer = ask(f"/api/method/{path}", given)
+            self.assertEqual(answer.status_code, 403, (path, answer.get_data(as_text=True)))
+
+
+class TestRefusals(SiteTestCase):
+    """What is made here is committed, and removed at the end."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.addClassCleanup(lambda: school.remove([]))
+        cls.key = key_of(school.person("ada"))
+        frappe.db.commit()
+
+    def test_a_refusal_has_a_code_for_the_page_and_words_for_everybody_else(self):
+        for path, given, status, reason in (
+            ("enrolment.accept_invitation", {"token": "x"}, 409, "invitation_unknown"),
+            ("progress.complete", {"lesson": "x"}, 403, "unknown"),
+            ("enrolment.suspend", {"enrollment": "x"}, 403, "not_staff"),
+            ("me.erase_data", {"confirmation": "x"}, 409, "not_confirmed"),
+        ):
+            answer = ask(f"/api/method/lms_app.api.{path}", given, key=self.key)
+            self.assertEqual((answer.status_code, answer.json["reason"]), (status, reason), path)
+            self.assertIn(reasons.words(reason), answer.json["_server_messages"])
+
+    def test_what_is_of_another_type_is_refused(self):
+        answer = ask("/api/method/lms_app.api.progress.beat", {"lesson": {"x": 1}}, key=self.key)
+        self.assertGreaterEqual(answer.status_code, 400)
+        self.assertNotIn("reason", answer.json)

@@ -1,0 +1,320 @@
+from collections import Counter
+from functools import partial
+from unittest.mock import patch
+
+import frappe
+from frappe.utils import add_days, now_datetime
+
+from lms_app.services import access, enrolment, invitations, progress, reasons, students
+from lms_app.tests import school
+from lms_app.tests.parallel import at_once
+from lms_app.tests.site_case import SiteTestCase
+
+
+class EnrolmentCase(SiteTestCase):
+    def state(self, user, course):
+        found = access.enrolment_of(user, course.name)
+        return found.state if found else None
+
+    def refused(self, reason):
+        return school.told(reasons.RefusedError, reason)
+
+    def counters(self, course):
+        fields = ["learner_count", "taken_seats", "waiting_count"]
+        return tuple(frappe.db.get_value("Academy Course", course.name, fields))
+
+
+class TestJoining(EnrolmentCase):
+    def test_whoever_joins_an_open_course_is_in_it_at_once_and_is_a_pupil(self):
+        course, user = school.course(), school.person("ada")
+        self.assertEqual(enrolment.join(user, course.name).state, "Active")
+        self.assertEqual(self.counters(course), (1, 1, 0))
+        self.assertIn(access.STUDENT_ROLE, frappe.get_roles(user))
+        log = frappe.get_all("Academy Event", {"course": course.name}, ["verb", "object_type", "object_name"])
+        self.assertEqual(log, [{"verb": "registered", "object_type": "Academy Course", "object_name": course.name}])
+
+    def test_nobody_joins_twice(self):
+        course, user = school.course(), school.person("ada")
+        enrolment.join(user, course.name)
+        with self.refused("already_enrolled"):
+            enrolment.join(user, course.name)
+
+    def test_a_course_that_is_closed_for_now_says_so(self):
+        later, before = add_days(now_datetime(), 1), add_days(now_datetime(), -1)
+        for values, reason in (
+            ({"enrol_from": later}, "enrolment_not_open"),
+            ({"enrol_until": before}, "enrolment_closed"),
+            ({"enrolment_mode": "Invite"}, "invite_only"),
+            ({"enrolment_mode": "Cohort Only"}, "by_cohort"),
+            ({"enrolment_mode": "Paid", "price": 10, "currency": "EUR"}, "must_pay"),
+        ):
+            with self.refused(reason):
+                enrolment.join(school.person("ada"), school.course(**values).name)
+
+    def test_courses_that_come_first_have_to_be_completed(self):
+        first = school.course({"completion_rule": "View"})
+        second = school.course(prerequisites=[{"requires": first.name}])
+        user = school.person("ada")
+        with self.refused("prerequisites"):
+            enrolment.join(user, second.name)
+        enrolment.join(user, first.name)
+        progress.beat(user, school.lessons_of(first)[0], 0)
+        self.assertEqual(self.state(user, first), "Completed")
+        self.assertEqual(enrolment.join(user, second.name).state, "Active")
+
+    def test_days_of_access_are_counted_from_the_day_of_joining_and_end_it(self):
+        course, user = school.course(access_days=30), school.person("ada")
+        enrolment.join(user, course.name)
+        end = access.enrolment_of(user, course.name).expires_on
+        self.assertEqual((end - now_datetime()).days, 29)
+        frappe.db.set_value("Academy Enrollment", {"course": course.name}, "expires_on", add_days(now_datetime(), -1))
+        with patch.object(frappe.db, "commit"):
+            enrolment.expire_overdue()
+        self.assertEqual(self.state(user, course), "Expired")
+        self.assertEqual(self.counters(course), (0, 0, 0))
+        with self.refused("expired"):
+            enrolment.join(user, course.name)
+        self.assertEqual(enrolment.add(course.name, user, by="Administrator").state, "Active")
+
+    def test_whoever_left_may_come_back_and_finds_what_they_did(self):
+        course, user = school.course({}, {}), school.person("ada")
+        enrolment.join(user, course.name)
+        progress.declare(user, school.lessons_of(course)[0])
+        enrolment.leave(user, course.name)
+        self.assertEqual(self.state(user, course), "Cancelled")
+        enrolment.join(user, course.name)
+        self.assertEqual(frappe.db.count("Academy Enrollment", {"course": course.name}), 1)
+        self.assertEqual(access.enrolment_of(user, course.name).percent, 50)
+
+    def test_whoever_is_suspended_cannot_leave_and_come_back(self):
+        course, user = school.course(), school.person("ada")
+        name = enrolment.join(user, course.name).name
+        enrolment.suspend(name, by="Administrator")
+        with self.refused("suspended"):
+            enrolment.leave(user, course.name)
+        with self.refused("already_enrolled"):
+            enrolment.join(user, course.name)
+        enrolment.resume(name, by="Administrator")
+        self.assertEqual(self.state(user, course), "Active")
+
+
+class TestApproval(EnrolmentCase):
+    def setUp(self):
+        self.course = school.course(enrolment_mode="Approval", seats=1)
+        self.ada, self.bo = school.person("ada"), school.person("bo")
+
+    def test_a_request_waits_for_the_school_and_takes_no_seat(self):
+        self.assertEqual(enrolment.join(self.ada, self.course.name, "Please.").state, "Pending Approval")
+        self.assertEqual(self.counters(self.course), (0, 0, 0))
+
+    def test_an_accepted_request_gets_a_seat_or_a_place_in_the_queue(self):
+        names = [enrolment.join(user, self.course.name).name for user in (self.ada, self.bo)]
+        states = [enrolment.decide(name, accept=True, by="Administrator") for name in names]
+        self.assertEqual(states, ["Active", "Waitlisted"])
+        with self.refused("not_pending"):
+            enrolment.decide(names[0], accept=False, by="Administrator")
+
+    def test_a_declined_request_keeps_the_school_s_words_and_may_be_made_again(self):
+        name = enrolment.join(self.ada, self.course.name).name
+        self.assertEqual(enrolment.decide(name, accept=False, by="Administrator", answer="Next year."), "Cancelled")
+        self.assertEqual(frappe.db.get_value("Academy Enrollment", name, "answer"), "Next year.")
+        self.assertEqual(enrolment.join(self.ada, self.course.name).state, "Pending Approval")
+
+
+class TestInvitations(EnrolmentCase):
+    def setUp(self):
+        self.course = school.course(enrolment_mode="Invite", visibility="Private")
+        self.ada, self.bo = school.person("ada"), school.person("bo")
+
+    def test_an_invitation_lets_in_once_and_only_whom_it_is_for(self):
+        token = invitations.invite(self.course.name, self.ada)
+        self.assertEqual(invitations.look(token).reason, "")
+        with self.refused("invitation_for_another"):
+            invitations.accept(self.bo, token)
+        self.assertEqual(invitations.accept(self.ada, token).state, "Active")
+        self.assertEqual(invitations.look(token).reason, "invitation_used")
+
+    def test_a_link_for_many_lets_in_as_many_as_it_says(self):
+        token = invitations.invite(self.course.name, max_uses=2)
+        for name in ("ada", "bo"):
+            invitations.accept(school.person(name), token)
+        with self.refused("invitation_used"):
+            invitations.accept(school.person("cy"), token)
+
+    def test_its_token_is_kept_nowhere(self):
+        token = invitations.invite(self.course.name)
+        row = frappe.db.get_value("Academy Invitation", {"course": self.course.name}, "*", as_dict=True)
+        self.assertNotIn(token, str(row))
+        self.assertEqual(len(row.token_hash), 64)
+
+    def test_what_is_over_or_taken_back_lets_nobody_in(self):
+        token = invitations.invite(self.course.name)
+        name = frappe.db.get_value("Academy Invitation", {"course": self.course.name}, "name")
+        frappe.db.set_value("Academy Invitation", name, "expires_on", add_days(now_datetime(), -1))
+        with self.refused("invitation_expired"):
+            invitations.accept(self.ada, token)
+        invitations.revoke(name)
+        with self.refused("invitation_revoked"):
+            invitations.accept(self.ada, token)
+        with self.refused("invitation_unknown"):
+            invitations.accept(self.ada, token + "x")
+
+    def test_it_makes_no_seat(self):
+        self.course.seats = 1
+        self.course.save()
+        token = invitations.invite(self.course.name, max_uses=2)
+        states = [invitations.accept(user, token).state for user in (self.ada, self.bo)]
+        self.assertEqual(states, ["Active", "Waitlisted"])
+
+    def test_numbers_out_of_range_are_refused(self):
+        for values in ({"max_uses": 0}, {"max_uses": 501}, {"days": 0}, {"days": 366}):
+            with self.assertRaises(frappe.ValidationError):
+                invitations.invite(self.course.name, **values)
+
+
+class TestSeats(EnrolmentCase):
+    def setUp(self):
+        self.course = school.course({"completion_rule": "View"}, seats=1)
+        self.people = [school.person(name) for name in ("ada", "bo", "cy")]
+        self.states = [enrolment.join(user, self.course.name).state for user in self.people]
+
+    def test_the_queue_moves_in_its_order_whenever_a_seat_becomes_free(self):
+        ada, bo, cy = self.people
+        self.assertEqual(self.states, ["Active", "Waitlisted", "Waitlisted"])
+        enrolment.leave(ada, self.course.name)
+        self.assertEqual([self.state(user, self.course) for user in (bo, cy)], ["Active", "Waitlisted"])
+        self.assertEqual(self.counters(self.course), (1, 1, 1))
+
+    def test_whoever_completes_the_course_makes_room(self):
+        ada, bo, _ = self.people
+        progress.beat(ada, school.lessons_of(self.course)[0], 0)
+        self.assertEqual([self.state(user, self.course) for user in (ada, bo)], ["Completed", "Active"])
+        self.assertEqual(self.counters(self.course), (2, 1, 1))
+
+    def test_more_seats_are_given_as_soon_as_the_course_is_saved(self):
+        self.course.reload()
+        self.course.seats = 2
+        self.course.save()
+        self.assertEqual(self.counters(self.course), (2, 2, 1))
+
+    def test_a_form_with_old_numbers_does_not_write_them_back(self):
+        old = frappe.get_doc("Academy Course", self.course.name)
+        old.taken_seats, old.waiting_count, old.lesson_count = 0, 0, 9
+        old.save()
+        self.assertEqual(self.counters(self.course), (1, 1, 2))
+        self.assertEqual(frappe.db.get_value("Academy Course", self.course.name, "lesson_count"), 1)
+
+    def test_without_a_waitlist_whoever_comes_late_is_told(self):
+        course = school.course(seats=1, has_waitlist=0)
+        enrolment.join(self.people[0], course.name)
+        with self.refused("full"):
+            enrolment.join(self.people[1], course.name)
+
+
+class TestMails(EnrolmentCase):
+    def mails(self, course, user):
+        with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
+            enrolment.join(user, course.name)
+        return [(call.kwargs["recipients"], call.kwargs["subject"]) for call in send.call_args_list]
+
+    def test_a_pupil_is_told_and_a_request_is_told_to_the_lead(self):
+        ada, lead = school.person("ada"), school.person("lead")
+        self.assertEqual(self.mails(school.course(title="Soups"), ada), [([ada], "You are enrolled: Soups")])
+        asked = self.mails(school.course(title="Sauces", enrolment_mode="Approval"), ada)
+        self.assertEqual(asked, [([ada], "We have your request: Sauces"), ([lead], "A request for Sauces")])
+
+    def test_whoever_wants_no_mails_gets_none(self):
+        ada = school.person("dora")
+        students.prefer(ada, {"mails_about_enrolment": False})
+        self.assertEqual(self.mails(school.course(), ada), [])
+        self.assertEqual(students.preferences(ada), {"mails_about_enrolment": False, "mails_about_progress": True})
+
+    def test_a_mail_is_in_the_language_of_whoever_gets_it_and_the_site_s_stays(self):
+        ada = school.person("fleur")
+        frappe.db.set_value("User", ada, "language", "fr")
+        heard = []
+        with patch("lms_app.services.notify._send", lambda *_: heard.append(frappe.local.lang)):
+            enrolment.join(ada, school.course().name)
+        self.assertEqual((heard, frappe.local.lang), (["fr"], "en"))
+
+    def test_a_name_in_a_mail_is_text(self):
+        html = frappe.render_template(
+            "templates/emails/academy_mail.html",
+            {"name": "<script>x</script>", "sentences": ["{{ 7 * 7 }}"], "school": "A & B", "address": ""},
+        )
+        self.assertNotIn("<script>", html)
+        self.assertIn("{{ 7 * 7 }}", html)
+        self.assertIn("A &amp; B", html)
+
+
+class TestAtOnce(EnrolmentCase):
+    """Many at the same time, each with a connection of its own: what is made here is committed and removed again."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.courses = []
+        cls.addClassCleanup(lambda: school.remove(cls.courses))
+        cls.people = [school.person(f"crowd{number}") for number in range(12)]
+
+    def course(self, *lessons, **values):
+        made = school.course(*lessons, **values)
+        self.courses.append(made.name)
+        frappe.db.commit()
+        return made
+
+    def states(self, course):
+        frappe.db.rollback()
+        return Counter(frappe.get_all("Academy Enrollment", {"course": course.name}, pluck="state"))
+
+    def test_seats_are_never_oversold(self):
+        course = self.course(seats=3)
+        at_once([partial(enrolment.join, user, course.name) for user in self.people])
+        self.assertEqual(self.states(course), {"Active": 3, "Waitlisted": 9})
+        self.assertEqual(self.counters(course), (3, 3, 9))
+
+    def test_a_free_seat_goes_to_one_of_those_who_wait(self):
+        course = self.course(seats=3)
+        for user in self.people:
+            enrolment.join(user, course.name)
+        frappe.db.commit()
+        at_once([partial(enrolment.leave, user, course.name) for user in self.people[:3]])
+        self.assertEqual(self.states(course), {"Cancelled": 3, "Active": 3, "Waitlisted": 6})
+        first = [self.state(user, course) for user in self.people[3:6]]
+        self.assertEqual(first, ["Active"] * 3)
+
+    def test_a_hasty_pupil_is_enrolled_once(self):
+        course = self.course()
+        found = at_once([partial(enrolment.join, self.people[0], course.name) for _ in range(8)])
+        refused = [one for one in found if isinstance(one, reasons.RefusedError)]
+        self.assertEqual(len(refused), 7, found)
+        self.assertEqual(self.states(course), {"Active": 1})
+
+    def test_an_invitation_for_one_lets_one_in(self):
+        course = self.course(enrolment_mode="Invite")
+        token = invitations.invite(course.name)
+        frappe.db.commit()
+        at_once([partial(invitations.accept, user, token) for user in self.people])
+        self.assertEqual(self.states(course), {"Active": 1})
+
+    def test_the_last_lessons_completed_at_once_complete_the_course_once(self):
+        course = self.course(*[{} for _ in range(6)])
+        user = self.people[0]
+        enrolment.join(user, course.name)
+        frappe.db.commit()
+        found = at_once([partial(progress.declare, user, lesson) for lesson in school.lessons_of(course)])
+        self.assertEqual(max(one.percent for one in found), 100)
+        self.assertEqual(self.states(course), {"Completed": 1})
+        completed = {"course": course.name, "verb": "completed", "object_type": "Academy Course"}
+        self.assertEqual(frappe.db.count("Academy Event", completed), 1)
+
+    def test_two_windows_of_one_lesson_count_the_time_once(self):
+        course = self.course()
+        user, [lesson] = self.people[0], school.lessons_of(course)
+        enrolment.join(user, course.name)
+        progress.beat(user, lesson, 0)
+        frappe.db.set_value("Academy Lesson Progress", {"lesson": lesson}, "last_beat", add_days(now_datetime(), -1))
+        frappe.db.commit()
+        at_once([partial(progress.beat, user, lesson, 15) for _ in range(6)])
+        frappe.db.rollback()
+        self.assertEqual(frappe.db.get_value("Academy Lesson Progress", {"lesson": lesson}, "seconds"), 15)

@@ -1,0 +1,264 @@
+import json
+
+import frappe
+
+from lms_app.services import access, invitations, notes, privacy, progress
+from lms_app.services import enrolment as enrolments
+from lms_app.tests import school
+from lms_app.tests.browser import ask, key_of
+from lms_app.tests.site_case import SiteTestCase
+
+CANARY = "canary-of-the-permission-tests"
+
+# What each role may ever do; a DocType that is not here fails, so that nobody forgets to decide.
+NOBODY = frozenset[str]()
+READ = frozenset({"read"})
+WRITE = READ | {"write", "create", "delete"}
+RULES = {
+    "Academy Category": (READ, READ, WRITE),
+    "Academy Course": (READ, READ | {"write", "create"}, WRITE),
+    "Academy Enrollment": (READ, READ, READ),
+    "Academy Event": (READ, READ, READ),
+    "Academy Invitation": (READ, READ, READ),
+    "Academy Lesson": (READ, WRITE, WRITE),
+    "Academy Lesson Progress": (READ, READ, READ),
+    "Academy Module": (READ, WRITE, WRITE),
+    "Academy Note": (NOBODY, NOBODY, NOBODY),
+    "Academy Settings": (NOBODY, NOBODY, NOBODY),
+    "Academy Slug History": (READ, READ, READ),
+    "Academy Student": (READ, READ, READ),
+}
+ROLES = (access.ASSISTANT_ROLE, access.INSTRUCTOR_ROLE, access.MANAGER_ROLE)
+RIGHTS = ("read", "write", "create", "delete", "submit", "cancel", "amend", "import", "share")
+
+
+def doctypes(**filters):
+    return frappe.get_all("DocType", {"module": "LMS App", **filters}, pluck="name")
+
+
+class TestRules(SiteTestCase):
+    def test_every_doctype_has_a_rule_and_each_role_just_what_it_says(self):
+        self.assertEqual({*RULES}, {*doctypes(istable=0)})
+        for doctype, allowed in RULES.items():
+            for role, rule in zip(ROLES, allowed, strict=True):
+                rows = [row for row in frappe.get_meta(doctype).permissions if row.role == role]
+                self.assertTrue(all(row.permlevel == 0 for row in rows), doctype)
+                has = {right for row in rows for right in RIGHTS if row.get(right)}
+                self.assertEqual(has, rule, (doctype, role))
+
+    def test_no_other_role_has_any(self):
+        known = {*ROLES, "System Manager"}
+        for doctype in doctypes():
+            self.assertLessEqual({row.role for row in frappe.get_meta(doctype).permissions}, known, doctype)
+
+    def test_every_doctype_with_rows_of_its_own_is_guarded(self):
+        rows = {*doctypes(istable=0, issingle=0)}
+        for hook, wanted in (("permission_query_conditions", {*doctypes(issingle=0)}), ("has_permission", rows)):
+            guarded = {doctype for doctype, named in frappe.get_hooks(hook).items() if "lms_app" in str(named)}
+            self.assertEqual(guarded, wanted, hook)
+
+    def test_every_name_of_the_app_begins_with_academy(self):
+        self.assertEqual([name for name in doctypes() if not name.startswith("Academy ")], [])
+        self.assertEqual([role for role in access.ROLES if not role.startswith("Academy ")], [])
+
+
+class TestDoors(SiteTestCase):
+    """Frappe's own doors, by real requests: what is made here is committed, and removed at the end."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.courses = []
+        cls.addClassCleanup(lambda: school.remove(cls.courses))
+        block = {"kind": "Markdown", "body": CANARY}
+        lead = school.person("canary-lead", access.INSTRUCTOR_ROLE)
+        course = school.course(
+            {"title": CANARY, "blocks": [block]},
+            title=CANARY,
+            outcomes=[{"outcome": CANARY}],
+            instructors=[{"user": lead, "role": "Lead"}],
+        )
+        cls.courses.append(course.name)
+        lesson = school.lessons_of(course)[0]
+        pupil = school.person("canary-pupil")
+        enrolments.join(pupil, course.name)
+        progress.beat(pupil, lesson, 0)
+        notes.write(pupil, lesson, CANARY)
+        invitations.invite(course.name, f"{CANARY}@example.com")
+        course.slug = "canary-again"
+        course.save(ignore_permissions=True)
+        category = frappe.get_doc({"doctype": "Academy Category", "title": CANARY}).insert(ignore_permissions=True)
+        cls.addClassCleanup(lambda: frappe.delete_doc("Academy Category", category.name, force=True))
+        student = frappe.db.get_value("Academy Student", {"user": pupil}, "name")
+        cls.rows = {"Academy Category": category.name, "Academy Course": course.name, "Academy Student": student}
+        for doctype in doctypes(istable=0, issingle=0):
+            if doctype not in cls.rows:
+                cls.rows[doctype] = frappe.db.get_value(doctype, {"course": course.name}, "name")
+        others = school.course(title="Another course", instructors=[cls.row_of("other-lead", access.INSTRUCTOR_ROLE)])
+        cls.courses.append(others.name)
+        enrolments.join(school.person("enrolled"), course.name)
+        cls.callers = {
+            "guest": "",
+            "another pupil of the course": key_of(school.person("enrolled")),
+            "the pupil": key_of(pupil),
+        }
+        cls.strangers = {
+            "the lead of another course": key_of(school.person("other-lead")),
+            "an assistant of no course": key_of(school.person("assistant", access.ASSISTANT_ROLE)),
+        }
+        cls.own = key_of(lead)
+        frappe.db.commit()
+
+    @staticmethod
+    def row_of(name, role):
+        return {"user": school.person(name, role), "role": "Lead"}
+
+    def doors(self, doctype, name):
+        """Yield each of Frappe's ways to read a row: address, and what is posted."""
+        fields = json.dumps(["*"])
+        client = "/api/method/frappe.client"
+        yield f"/api/resource/{doctype}/{name}", None
+        yield f"/api/resource/{doctype}?fields={fields}&limit_page_length=0", None
+        yield f"{client}.get", {"doctype": doctype, "name": name}
+        yield f"{client}.get_list", {"doctype": doctype, "fields": ["*"], "limit_page_length": 0}
+        yield f"{client}.get_value", {"doctype": doctype, "fieldname": "*", "filters": {"name": name}}
+        yield f"{client}.get_count", {"doctype": doctype}
+        yield "/api/method/frappe.desk.reportview.get", {"doctype": doctype, "fields": fields, "page_length": 50}
+        yield "/api/method/frappe.desk.reportview.get_list", {"doctype": doctype, "fields": fields}
+        yield (
+            "/api/method/frappe.desk.reportview.export_query",
+            {"doctype": doctype, "fields": fields, "title": "x", "file_format_type": "CSV", "view": "Report"},
+        )
+        yield "/api/method/frappe.desk.search.search_link", {"doctype": doctype, "txt": "", "page_length": 50}
+        yield "/api/method/frappe.desk.form.load.getdoc", {"doctype": doctype, "name": name}
+        yield f"{client}.validate_link", {"doctype": doctype, "docname": name, "fields": json.dumps(["*"])}
+        desk = "/api/method/frappe.desk"
+        yield f"{desk}.search.search_widget", {"doctype": doctype, "txt": "", "page_length": 50}
+        yield f"{desk}.link_preview.get_preview_data", {"doctype": doctype, "docname": name}
+        yield f"{desk}.listview.get_group_by_count", {"doctype": doctype, "current_filters": "[]", "field": "name"}
+        yield f"{desk}.reportview.get_stats", {"doctype": doctype, "stats": json.dumps(["name"])}
+        yield f"{desk}.reportview.get_count", {"doctype": doctype, "fields": "[]", "filters": "[]"}
+        yield f"{desk}.treeview.get_children", {"doctype": doctype, "parent": ""}
+        yield f"/printview?doctype={doctype}&name={name}", None
+        yield f"/api/method/frappe.utils.print_format.download_pdf?doctype={doctype}&name={name}", None
+        yield "/api/method/run_doc_method", {"dt": doctype, "dn": name, "method": "as_dict"}
+
+    def changes(self, doctype, name):
+        """Yield each of Frappe's ways to change a row: method, address, and what is sent."""
+        client = "/api/method/frappe.client"
+        yield "PUT", f"/api/resource/{doctype}/{name}", {"title": "Taken"}
+        yield "DELETE", f"/api/resource/{doctype}/{name}", {}
+        yield "POST", f"/api/resource/{doctype}", {"title": "Taken"}
+        yield "POST", f"{client}.insert", {"doc": {"doctype": doctype, "title": "Taken"}}
+        yield "POST", f"{client}.set_value", {"doctype": doctype, "name": name, "fieldname": "idx", "value": 7}
+        yield "POST", f"{client}.delete", {"doctype": doctype, "name": name}
+        yield "POST", f"{client}.rename_doc", {"doctype": doctype, "old_name": name, "new_name": "taken"}
+        yield (
+            "POST",
+            "/api/method/frappe.desk.form.save.savedocs",
+            {"doc": json.dumps({"doctype": doctype, "name": name, "title": "Taken"}), "action": "Save"},
+        )
+        yield "POST", "/api/method/frappe.desk.reportview.delete_items", {"doctype": doctype, "items": f'["{name}"]'}
+
+    def assert_nothing(self, answer, name, what):
+        text = answer.get_data(as_text=True)
+        self.assertNotIn(CANARY, text, what)
+        # What was asked for may be repeated in a refusal; rows may not.
+        if answer.status_code < 400:
+            told = answer.json if answer.is_json else text
+            rows = told.get("message", told.get("data", told.get("docs"))) if isinstance(told, dict) else told
+            self.assertNotIn(name, json.dumps(rows), what)
+            self.assertIn(rows, (None, [], {}, 0, "", {"keys": [], "values": []}), what)
+
+    def test_pupils_and_guests_read_nothing_through_any_door(self):
+        for who, key in self.callers.items():
+            for doctype, name in self.rows.items():
+                for path, data in self.doors(doctype, name):
+                    self.assert_nothing(ask(path, data, key=key), name, (who, doctype, path))
+
+    def test_rows_inside_documents_are_no_way_round(self):
+        for who, key in {**self.callers, **self.strangers}.items():
+            for parent in ("Academy Course", "Academy Lesson"):
+                for field in frappe.get_meta(parent).get_table_fields():
+                    asked = {"doctype": field.options, "parent": parent, "fields": ["*"], "limit_page_length": 0}
+                    for path in ("/api/method/frappe.client.get_list", "/api/method/frappe.desk.reportview.get"):
+                        fields = {"fields": json.dumps(["*"])} if "reportview" in path else {}
+                        answer = ask(path, {**asked, **fields}, key=key)
+                        self.assertNotIn(CANARY, answer.get_data(as_text=True), (who, field.options, path))
+
+    def assert_refused(self, answer, what):
+        # Several are deleted at once, and those that cannot be are told in an answer that is none of an error.
+        is_many = what[-1].endswith("delete_items") and "not allowed to delete" in answer.get_data(as_text=True)
+        self.assertTrue(answer.status_code >= 400 or is_many, (*what, answer.get_data(as_text=True)))
+
+    def test_pupils_and_guests_change_nothing_through_any_door(self):
+        kept = {doctype: frappe.db.get_value(doctype, name, "*") for doctype, name in self.rows.items()}
+        numbers = {doctype: frappe.db.count(doctype) for doctype in self.rows}
+        for who, key in self.callers.items():
+            for doctype, name in self.rows.items():
+                for method, path, data in self.changes(doctype, name):
+                    self.assert_refused(ask(path, data, method=method, key=key), (who, doctype, path))
+        frappe.db.rollback()
+        rows = {doctype: frappe.db.get_value(doctype, name, "*") for doctype, name in self.rows.items()}
+        self.assertEqual(rows, kept)
+        self.assertEqual({doctype: frappe.db.count(doctype) for doctype in self.rows}, numbers)
+
+    def test_teachers_read_nothing_of_courses_that_do_not_name_them(self):
+        for who, key in self.strangers.items():
+            for doctype, name in self.rows.items():
+                if doctype == access.CATEGORY:
+                    continue
+                for path, data in self.doors(doctype, name):
+                    answer = ask(path, data, key=key)
+                    text = answer.get_data(as_text=True)
+                    self.assertNotIn(CANARY, text, (who, doctype, path))
+                    # That one says no more than whether a name that somebody knows is one.
+                    if answer.status_code < 400 and answer.is_json and not path.endswith("validate_link"):
+                        self.assertNotIn(name, text, (who, doctype, path))
+
+    def test_teachers_change_nothing_of_courses_that_do_not_name_them(self):
+        kept = {doctype: frappe.db.get_value(doctype, name, "*") for doctype, name in self.rows.items()}
+        for who, key in self.strangers.items():
+            for doctype, name in self.rows.items():
+                for method, path, data in self.changes(doctype, name):
+                    if method == "POST" and name not in json.dumps(data):
+                        continue
+                    self.assert_refused(ask(path, data, method=method, key=key), (who, doctype, path))
+        frappe.db.rollback()
+        self.assertEqual(
+            {doctype: frappe.db.get_value(doctype, name, "*") for doctype, name in self.rows.items()}, kept
+        )
+
+    def test_a_lesson_cannot_be_taken_by_writing_another_course_into_it(self):
+        other = next(name for name in self.courses if name != self.rows["Academy Course"])
+        own = frappe.db.get_value("Academy Module", {"course": other}, "name")
+        for change in ({"course": other}, {"module": own}, {"course": other, "module": own}):
+            for doctype in ("Academy Lesson", "Academy Module"):
+                path = f"/api/resource/{doctype}/{self.rows[doctype]}"
+                answer = ask(
+                    path, {**change, "title": "Taken"}, method="PUT", key=self.strangers["the lead of another course"]
+                )
+                self.assertEqual(answer.status_code, 403, (doctype, change))
+
+    def test_the_lead_of_a_course_reads_and_changes_it(self):
+        for doctype in ("Academy Course", "Academy Module", "Academy Lesson"):
+            path = f"/api/resource/{doctype}/{self.rows[doctype]}"
+            self.assertEqual(ask(path, key=self.own).status_code, 200, doctype)
+            self.assertEqual(ask(path, {"idx": 1}, method="PUT", key=self.own).status_code, 200, doctype)
+        for doctype in ("Academy Student", "Academy Enrollment", "Academy Lesson Progress"):
+            self.assertEqual(
+                ask(f"/api/resource/{doctype}/{self.rows[doctype]}", key=self.own).status_code, 200, doctype
+            )
+
+    def test_nobody_but_the_pupil_reads_a_note(self):
+        path = f"/api/resource/Academy Note/{self.rows['Academy Note']}"
+        self.assertEqual(ask(path, key=self.own).status_code, 403)
+        self.assertEqual(notes.read(school.person("canary-pupil"), self.rows["Academy Lesson"]), CANARY)
+
+    def test_the_hash_of_an_invitation_is_shown_to_nobody(self):
+        answer = ask(f"/api/resource/Academy Invitation/{self.rows['Academy Invitation']}", key=self.own)
+        self.assertEqual(answer.status_code, 200)
+        self.assertNotIn("token_hash", answer.get_data(as_text=True))
+
+    def test_every_row_here_is_somebody_s_to_take_away(self):
+        self.assertIn(CANARY, json.dumps(privacy.export(school.person("canary-pupil"))))
