@@ -21,7 +21,12 @@ Next: schoolctl --env lab schools; docs/guides/ has more. `make lab-down` takes 
 endef
 export WELCOME
 
-.PHONY: help venv requirements lab provision demo lab-down check test bench lint format docs clean
+# The lab on which lms_app is developed, and its school. TESTS=lms_app.tests.test_access runs one module of the app's.
+DEV := lab-dev
+DEV_SCHOOL := tech-school
+DEV_BENCH := schoolctl --env $(DEV) bench $(DEV_SCHOOL) --
+
+.PHONY: help venv requirements lab provision demo lab-down dev dev-test dev-down check test bench lint format docs clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +56,21 @@ demo: venv ## From nothing to two open schools on this machine
 
 lab-down: venv ## Take the lab away, with all that is on it
 	schoolctl lab down
+
+dev: venv ## A lab that runs lms_app as it is saved here, with a school to try it on
+	schoolctl lab up --name $(DEV) --bench real --develop
+	schoolctl --env $(DEV) provision --no-golden
+	schoolctl --env $(DEV) new-school $(DEV_SCHOOL)
+	$(DEV_BENCH) migrate
+	$(if $(wildcard lms_app/lms_app/demo.py lms_app/lms_app/demo/__init__.py),$(DEV_BENCH) execute lms_app.demo.install)
+
+dev-test: venv ## The app's tests on that lab; TESTS=lms_app.tests.test_access for one module
+	@[ -e inventories/$(DEV)/hosts.yml ] || { echo 'There is no lab to test on: `make dev` makes it.' >&2; exit 1; }
+	$(DEV_BENCH) execute frappe.model.sync.sync_for --args '["lms_app"]'
+	$(DEV_BENCH) run-tests --app lms_app --skip-test-records $(if $(TESTS),--module $(TESTS))
+
+dev-down: venv ## Take the lab of `make dev` away
+	schoolctl lab down --name $(DEV)
 
 check: venv ## The quick proofs: lint, types, unit, workflow, command, contract, rules
 	python .ci/levels.py --quick $(LEVELS)

@@ -1,4 +1,4 @@
-"""Run the levels of proof one after the other and end with one line for each: passed, failed, skipped and why.
+"""Run the levels of proof, two checks at a time, and end with one line for each level: passed, failed, skipped and why.
 
 `make check` runs the quick ones, `make test` all that this machine allows. What a check prints goes to
 .cache/test-logs/; of a failed one the tail is shown. Every lab that is made here is taken away again.
@@ -7,14 +7,17 @@
 import argparse
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -22,38 +25,60 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".cache" / "test-logs"
 TAIL = 40
+# Much of a check is waiting, for a server's disk or for a page; more than two would make each other late.
+AT_A_TIME = 2
 # On a terminal the line in hand is drawn every second; in a log a long check says every two minutes that it lives.
 HEARTBEAT = 120
+# How long the programs of an interrupted check may take to end by themselves.
+GRACE = 20
 
 # Scenarios that walk through the real schoolctl; all others prove a role.
-JOURNEYS = ("lifecycle", "faults")
+JOURNEYS = ("lifecycle", "faults", "disaster")
+# Rehearsals that nobody has seen pass from end to end yet: `molecule test -s NAME` runs one, no level does.
+UNSEEN = ("disaster",)
 # The app is tested inside the bench of this journey, on the site of this school.
 APP_JOURNEY = "lifecycle"
 APP_SCHOOL = "tech-school"
 
 # Programs that single tests ask for, and the Debian package of each; without one its tests say that they are skipped.
-PROGRAMS = ("nginx=nginx-light", "ssh=openssh-client", "git=git")
+PROGRAMS = (
+    "nginx=nginx-light",
+    "ssh=openssh-client",
+    "git=git",
+    "nmap=nmap",
+    "mariadbd=mariadb-server",
+)
 
 
 @dataclass(frozen=True)
 class Check:
     """One program whose exit code decides; several when `then` names more, run in turn until one fails.
 
-    obstacle: says why the check cannot be run here, or nothing.
+    obstacle: says why the check cannot be run here, or nothing. has_tests: to run none is a failure, because the
+    program itself does not mind.
     """
 
     title: str
     argv: tuple[str, ...]
     then: tuple[tuple[str, ...], ...] = ()
     obstacle: Callable[[], str] = str
+    has_tests: bool = False
 
 
 @dataclass(frozen=True)
 class Level:
-    """Checks that prove one kind of thing."""
+    """Checks that prove one kind of thing.
+
+    needed: when it fails, no level after it can be run.
+    """
 
     name: str
     checks: tuple[Check, ...]
+    needed: bool = False
+
+
+# Levels whose checks may run beside each other.
+Round = list[Level]
 
 
 @dataclass
@@ -75,7 +100,7 @@ class Tally:
         self.faults += other.faults
 
 
-def quick_levels() -> list[Level]:
+def quick_levels() -> Round:
     """Return the levels that need nothing but the virtual environment."""
     playbooks = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "playbooks").glob("*.yml"))
     return [
@@ -108,15 +133,25 @@ def quick_levels() -> list[Level]:
     ]
 
 
-def server_levels() -> list[Level]:
-    """Return the levels that make servers: scenarios of molecule/, and the app inside a bench."""
-    scenarios = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+def server_rounds() -> list[Round]:
+    """Return the levels that make servers: scenarios of molecule/, then the app inside a bench that they left."""
+    found = (path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    scenarios = sorted(name for name in found if name not in UNSEEN)
     journeys = [name for name in JOURNEYS if name in scenarios]
     return [
-        Level("role", tuple(scenario(name) for name in scenarios if name not in JOURNEYS)),
-        Level("journey", tuple(scenario(name) for name in journeys)),
-        Level("app", (app_tests(),)),
+        # The longest first: short ones fill up what is left at the end.
+        [
+            Level("journey", tuple(scenario(name) for name in journeys)),
+            Level("role", tuple(scenario(name) for name in scenarios if name not in JOURNEYS)),
+        ],
+        [Level("app", (app_tests(),))],
     ]
+
+
+def images_level() -> Level:
+    """Return what comes before every server: scenarios that start together must not build the same images at once."""
+    make = ("ansible-playbook", "molecule/shared/images.yml")
+    return Level("images", (Check("lab", make, obstacle=missing_engine),), needed=True)
 
 
 def scenario(name: str) -> Check:
@@ -134,8 +169,10 @@ def app_tests() -> Check:
     return Check(
         "lms_app",
         (*bench, "set-config", "allow_tests", "1"),
-        then=((*bench, "run-tests", "--app", "lms_app"),),
+        # Each test makes what it needs: Frappe would first make records for every DocType that one of ours leads to.
+        then=((*bench, "run-tests", "--app", "lms_app", "--skip-test-records"),),
         obstacle=missing_bench,
+        has_tests=True,
     )
 
 
@@ -166,67 +203,154 @@ def missing_bench() -> str:
     return ""
 
 
-def run_level(level: Level) -> Tally:
-    """Run a level's checks and return what they came to; a level without a check is a fault of its own."""
-    tally = Tally()
-    if not level.checks:
-        print(f"  ✗ {level.name}: there is nothing to run", flush=True)
-        tally.failed += 1
-    for check in level.checks:
-        tally.add(run_check(f"{level.name}: {check.title}", check, LOGS / f"{level.name}-{slug(check.title)}.log"))
-    return tally
+class Board:
+    """What is told while checks run: whole lines, and below them, on a terminal, one line of all that is in hand."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._in_hand: dict[str, tuple[float, Path]] = {}
+
+    def say(self, text: str) -> None:
+        """Print whole lines."""
+        with self._lock:
+            print(("\r\033[K" if sys.stdout.isatty() else "") + text, flush=True)
+
+    def begin(self, title: str, began: float, log: Path) -> None:
+        """Take a check into the line of what is in hand."""
+        with self._lock:
+            self._in_hand[title] = (began, log)
+
+    def end(self, title: str) -> None:
+        """Take a check out of it."""
+        with self._lock:
+            del self._in_hand[title]
+
+    def draw(self) -> None:
+        """Draw the line of what is in hand; it never wraps, because a terminal cannot take a wrapped line back."""
+        with self._lock:
+            room = max(10, (shutil.get_terminal_size().columns - 1) // max(1, len(self._in_hand)))
+            now = time.monotonic()
+            words = (
+                f"  … {title}  {now - began:.0f} s  {last_line(log)}"[:room].ljust(room)
+                for title, (began, log) in self._in_hand.items()
+            )
+            print(f"\r\033[K{''.join(words).rstrip()}", end="", flush=True)
+
+
+BOARD = Board()
+# Set once, when the run is to end: only the main thread hears a signal.
+INTERRUPTED = threading.Event()
+
+
+def run_round(levels: Round, pool: Executor) -> dict[str, Tally]:
+    """Run the checks of some levels beside each other and return what each level came to, by its name."""
+    running = {
+        level.name: [
+            pool.submit(run_check, f"{level.name}: {check.title}", check, log_of(level, check))
+            for check in level.checks
+        ]
+        for level in levels
+    }
+    tallies = {}
+    for name, parts in running.items():
+        tallies[name] = Tally()
+        for part in parts:
+            tallies[name].add(part.result())
+        if not parts:
+            BOARD.say(f"  ✗ {name}: there is nothing to run")
+            tallies[name].failed += 1
+    return tallies
+
+
+def log_of(level: Level, check: Check) -> Path:
+    """Return where the output of a check goes."""
+    return LOGS / f"{level.name}-{slug(check.title)}.log"
 
 
 def run_check(title: str, check: Check, log: Path) -> Tally:
     """Run one check, its output into `log`, and return its tests; a program that counts none is one test itself."""
+    if INTERRUPTED.is_set():
+        return Tally()
     if reason := check.obstacle():
-        print(f"  - {title}  skipped: {reason}", flush=True)
+        BOARD.say(f"  - {title}  skipped: {reason}")
         return Tally(skipped=1, reasons={reason: None})
     began = time.monotonic()
     code = 0
     with log.open("wb") as output:
-        for argv in (check.argv, *check.then):
-            code = code or follow(title, argv, output.fileno(), log, began)
+        BOARD.begin(title, began, log)
+        try:
+            for argv in (check.argv, *check.then):
+                code = code or INTERRUPTED.is_set() or follow(title, argv, output.fileno(), log, began)
+        finally:
+            BOARD.end(title)
+    if INTERRUPTED.is_set():
+        BOARD.say(f"  - {title}  interrupted  {time.monotonic() - began:.1f} s")
+        return Tally()
     text = log.read_text(encoding="utf-8", errors="replace")
     tally = count(text)
     if code and not tally.failed:
         tally.failed = 1
-    if not (tally.passed or tally.failed or tally.skipped):
-        tally.passed = 1
+    none_ran = not (tally.passed or tally.failed or tally.skipped)
+    if none_ran:
+        tally.passed, tally.failed = (0, 1) if check.has_tests else (1, 0)
     numbers = f"{tally.passed} passed" + "".join(
         f", {number} {word}" for number, word in ((tally.failed, "failed"), (tally.skipped, "skipped")) if number
     )
-    print(f"  {'✗' if tally.failed else '✓'} {title}  {numbers}  {time.monotonic() - began:.1f} s", flush=True)
+    lines = [f"  {'✗' if tally.failed else '✓'} {title}  {numbers}  {time.monotonic() - began:.1f} s"]
     if tally.failed:
-        tally.faults = [f"{title}: {name}" for name in failing(text)] or [title]
-        print("".join(f"    | {line}\n" for line in text.splitlines()[-TAIL:]) + f"    all of it: {log}", flush=True)
+        names = ["it ran no tests"] if none_ran else failing(text)
+        tally.faults = [f"{title}: {name}" for name in names] or [title]
+        lines += [*(f"    | {line}" for line in text.splitlines()[-TAIL:]), f"    all of it: {log}"]
+    BOARD.say("\n".join(lines))
     return tally
 
 
 def follow(title: str, argv: tuple[str, ...], output: int, log: Path, began: float) -> int:
-    """Run a program to its end and show meanwhile where it is; return its exit code."""
+    """Run a program to its end and show meanwhile where it is; return its exit code.
+
+    It has a process group of its own, so that an interruption ends it with all that it started.
+    """
     plain = {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1", "PY_COLORS": "0"}
     live, spoke = sys.stdout.isatty(), began
     process = subprocess.Popen(
-        argv, cwd=ROOT, env=os.environ | plain, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        argv,
+        cwd=ROOT,
+        env=os.environ | plain,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     try:
-        while True:
+        while not INTERRUPTED.is_set():
             try:
                 return process.wait(timeout=1)
             except subprocess.TimeoutExpired:
                 now = time.monotonic()
             if live:
-                print(f"\r\033[K  … {title}  {now - began:.0f} s  {last_line(log)[:80]}", end="", flush=True)
+                BOARD.draw()
             elif now - spoke >= HEARTBEAT:
                 spoke = now
-                print(f"  … {title}  {now - began:.0f} s  {last_line(log)[:100]}", flush=True)
+                BOARD.say(f"  … {title}  {now - began:.0f} s  {last_line(log)[:100]}")
     finally:
         if process.poll() is None:
-            process.terminate()
-            process.wait()
-        if live:
-            print("\r\033[K", end="")
+            end_group(process)
+    return process.returncode
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End a program and all that it started, kindly first, and come back when the last of them is gone."""
+    for kind, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 5)):
+        give_up = time.monotonic() + patience
+        try:
+            os.killpg(process.pid, kind)
+            while time.monotonic() < give_up:
+                process.poll()  # the group is not gone before its leader is reaped
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
+        except ProcessLookupError:
+            break
+    process.wait()
 
 
 def last_line(log: Path) -> str:
@@ -298,7 +422,7 @@ def report(tallies: dict[str, Tally]) -> int:
     return 1 if total.failed else 0
 
 
-def take_labs_away(levels: list[Level]) -> None:
+def take_labs_away(levels: Iterable[Level]) -> None:
     """Remove the labs that an interrupted or kept scenario left."""
     for name in scenario_names(levels):
         if (ROOT / ".lab" / lab_of(name)).exists():
@@ -309,7 +433,7 @@ def take_labs_away(levels: list[Level]) -> None:
             )  # fmt: skip
 
 
-def scenario_names(levels: list[Level]) -> Iterator[str]:
+def scenario_names(levels: Iterable[Level]) -> Iterator[str]:
     """Yield the Molecule scenarios among the checks."""
     for level in levels:
         yield from (check.title for check in level.checks if check.argv[0] == "molecule")
@@ -317,47 +441,65 @@ def scenario_names(levels: list[Level]) -> Iterator[str]:
 
 def stop(number: int, _frame: object) -> None:
     """End the run as Ctrl-C does; what comes on top of it must not disturb the cleaning."""
+    INTERRUPTED.set()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
     raise KeyboardInterrupt(number)
 
 
-def main() -> int:
-    """Run the chosen levels."""
+def prove(rounds: list[Round]) -> int:
+    """Run one round after the other, two checks at a time; return the exit code."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, stop)
-    quick, servers = quick_levels(), server_levels()
-    known = [level.name for level in (*quick, *servers)]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    tallies: dict[str, Tally] = {}
+    lacking: dict[str, None] = {}
+    try:
+        # Left by an interruption, too, only when what ran has ended: it would go on making what is taken away.
+        with ThreadPoolExecutor(max_workers=AT_A_TIME) as pool:
+            for levels in rounds:
+                if lacking:
+                    tallies |= {level.name: Tally(skipped=len(level.checks), reasons=lacking) for level in levels}
+                    continue
+                tallies |= run_round(levels, pool)
+                lacking = {
+                    f"it needs `{level.name}`, which failed": None
+                    for level in levels
+                    if level.needed and tallies[level.name].failed
+                }
+    except KeyboardInterrupt:
+        BOARD.say("\ninterrupted")
+        report(tallies)
+        return 130
+    finally:
+        take_labs_away(chain(*rounds))
+    return report(tallies)
+
+
+def main() -> int:
+    """Run the chosen levels."""
+    rounds = [quick_levels(), *server_rounds()]
+    known = [level.name for level in chain(*rounds)]
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("levels", nargs="*", metavar="LEVEL", help=f"which ones; all when left out: {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="only those that need no server")
     options = parser.parse_args()
     if unknown := set(options.levels) - set(known):
         parser.error(f"there is no level {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    chosen = [
-        level
-        for level in (quick if options.quick else [*quick, *servers])
-        if not options.levels or level.name in options.levels
-    ]
-    LOGS.mkdir(parents=True, exist_ok=True)
     if not options.quick:
         subprocess.run([".ci/ensure-programs", *PROGRAMS], cwd=ROOT, check=False)
-    tallies: dict[str, Tally] = {}
-    try:
-        # The quick ones share nothing, so two run at a time; servers share the machine, so they take turns.
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            together = [level for level in chosen if level in quick]
-            tallies |= zip([level.name for level in together], pool.map(run_level, together), strict=True)
-        for level in chosen:
-            if level not in quick:
-                tallies[level.name] = run_level(level)
-    except KeyboardInterrupt:
-        print("\ninterrupted", flush=True)
-        report(tallies)
-        return 130
-    finally:
-        take_labs_away(chosen)
-    return report(tallies)
+        subprocess.run([".ci/ensure-restic"], cwd=ROOT, check=False)
+    return prove(choose(set(options.levels or known), quick=options.quick))
+
+
+def choose(names: set[str], *, quick: bool) -> list[Round]:
+    """Return the rounds of these levels, and the images before the first that needs a server."""
+    first, *others = [
+        [level for level in levels if level.name in names]
+        for levels in [quick_levels(), *([] if quick else server_rounds())]
+    ]
+    servers = [levels for levels in others if levels]
+    return [*([first] if first else []), *([[images_level()], *servers] if servers else [])]
 
 
 if __name__ == "__main__":

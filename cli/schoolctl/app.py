@@ -4,6 +4,7 @@ import os
 import sys
 from functools import cache
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated
 
 import click
@@ -17,12 +18,25 @@ from schoolctl.ui import Ui
 
 INTERRUPTED = 130
 
-# In the order of a school's life; each is the function of its name in the module of its name.
+# In the order of a school's life; each is the function of its name in the module of its name, with `_` behind a word
+# that is Python's own.
 COMMANDS = (
-    *("init", "new-school", "schools", "show", "add-domain", "remove-domain", "set-primary", "rename"),
-    *("suspend", "resume", "quota", "set-config", "get-config", "plan", "apply", "backup", "restore"),
+    *(
+        "init",
+        "new-school",
+        "schools",
+        "show",
+        "add-domain",
+        "remove-domain",
+        "set-primary",
+        "rename",
+        "certs",
+        "set-certificate",
+    ),
+    *("suspend", "resume", "quota", "set-config", "get-config", "plan", "apply"),
+    *("backup", "backups", "restore", "verify-backup", "backup-targets", "export", "import"),
     *("clone", "close-school", "reopen", "purge", "login", "reset-password", "logs", "bench", "console"),
-    *("status", "history", "provision", "golden", "lock", "lab", "completion"),
+    *("status", "doctor", "history", "provision", "golden", "pool", "lock", "lab", "completion"),
 )
 
 
@@ -40,7 +54,7 @@ class Commands(TyperGroup):
 
 @cache
 def _command(cmd_name: str) -> click.Command:
-    name = cmd_name.replace("-", "_")
+    name = cmd_name.replace("-", "_") + ("_" if iskeyword(cmd_name) else "")
     found = getattr(import_module(f"schoolctl.commands.{name}"), name)
     if isinstance(found, typer.Typer):
         group = typer.main.get_command(found)

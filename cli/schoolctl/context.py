@@ -3,18 +3,18 @@
 import getpass
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schoolctl.bench import database
-from schoolctl.errors import UnreachableError
+from schoolctl.errors import SchoolctlError, UnreachableError
 from schoolctl.remote import dns
-from schoolctl.remote.server import CommandFailedError, Server, Survey, UnprovisionedError
+from schoolctl.remote.server import CallFailedError, CommandFailedError, Server, Survey, UnprovisionedError
 from schoolctl.render import context
 from schoolctl.schools import project
 from schoolctl.schools.model import School
@@ -23,18 +23,25 @@ from schoolctl.schools.project import Project
 from schoolctl.transport.base import Transport
 from schoolctl.transport.session import ServerFaultError
 from schoolctl.ui import Ui
-from schoolctl.workflows.change_school import ChangeSchool
-from schoolctl.workflows.close_drift import CloseDrift
-from schoolctl.workflows.find_drift import Drift, Promise, find_drift
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Outcome
+
+# These are loaded by the few commands that need them: every other one would wait for them.
+if TYPE_CHECKING:
+    from schoolctl.remote import visits
+    from schoolctl.workflows.change_school import ChangeSchool
+    from schoolctl.workflows.close_drift import CloseDrift
+    from schoolctl.workflows.diagnose import Finding
+    from schoolctl.workflows.examine_server import ExamineServer
+    from schoolctl.workflows.find_drift import Drift, Promise
+    from schoolctl.workflows.golden_site import GoldenSite
 
 
 @contextmanager
 def _wishing(what: str, wish: str) -> Iterator[None]:
     try:
         yield
-    except (CommandFailedError, ServerFaultError) as fault:
+    except (CallFailedError, CommandFailedError, ServerFaultError) as fault:
         # These know which operation failed, but not what it was for.
         fault.what = f"Could not {wish}"
         fault.hint = fault.hint or f"mend that, then run `schoolctl {what}` again; -v shows more"
@@ -50,6 +57,7 @@ class Context:
     start: Path = field(default_factory=Path.cwd)
     transport: Transport | None = None
     resolver: dns.Resolver = dns.resolve
+    visit: "visits.Visit | None" = None
     _more_servers: list[Server] = field(default_factory=list)
 
     @cached_property
@@ -64,7 +72,7 @@ class Context:
 
     @cached_property
     def server(self) -> Server:
-        """The inventory's server; connects at the first need."""
+        """The inventory's server; from here on schoolctl connects, and the first question waits for it."""
         chosen = self.project
         platform = chosen.platform
         return Server(
@@ -73,8 +81,15 @@ class Context:
             root=platform.root,
             frappe_uid=FRAPPE_UID,
             database_client=database.CLIENT,
-            http_port=platform.edge.http_port,
+            https_port=platform.edge.https_port,
         )
+
+    def reach(self) -> Server:
+        """Begin to reach the server, load meanwhile what renders the schools' files, and return the server."""
+        server = self.server
+        for school in [*self.project.schools().values()][:1]:
+            self.site_files(school).digests()
+        return server
 
     @contextmanager
     def locked(self, what: str, wish: str, *, dry_run: bool = False) -> Iterator[Server]:
@@ -134,16 +149,60 @@ class Context:
         schools = [school for school in self.project.schools().values() if school.state != "closed"]
         return [self.school_facts(school)["locale"] for school in schools if not school.staging]
 
+    def pooled(self) -> "list[GoldenSite]":
+        """Return the golden sites whose loaded copies are kept ready."""
+        from schoolctl.workflows.fill_pool import pooled
+        from schoolctl.workflows.golden_site import GoldenSites
+
+        return pooled(GoldenSites.of(self.server, self.project.app_names), self.locales())
+
+    def refill_pool(self) -> None:
+        """Let the server load what is missing in the pool, behind other commands; that it cannot is only a warning."""
+        from schoolctl.workflows.fill_pool import begin_refill
+
+        try:
+            begin_refill(self.server, self.pooled(), self.project.platform.pool_size)
+        except SchoolctlError as fault:
+            self.ui.say(f"warning: the pool is not refilled: {fault.because or fault.what}")
+
+    def certify(self, schools: Sequence[School]) -> None:
+        """Get what these schools' certificates lack; that one cannot be had is only a warning."""
+        from schoolctl.workflows.certify import warnings
+
+        asking = [school.slug for school in schools if self.school_facts(school)["certificate"] != "self-signed"]
+        if not asking:
+            return
+        standing, fault = self.certified(asking)
+        for text in [f"warning: no certificate could be asked for: {fault}"] if fault else warnings(standing):
+            self.ui.say(text)
+
+    def certified(self, slugs: Sequence[str], *, force: bool = False) -> tuple[list[dict[str, Any]], str]:
+        """Return how these schools' certificates stand once the server saw to them, or why it could not.
+
+        force: replace also those that lack nothing.
+        """
+        from schoolctl.workflows.certify import certify
+
+        return certify(self.server, slugs, self.ui.progress, force=force)
+
+    def certify_later(self) -> None:
+        """Let the server see by itself what the schools' certificates lack, behind other commands."""
+        if self.project.platform.tls.certificates != "self-signed":
+            with suppress(CommandFailedError):
+                self.server.begin_certifying()
+
     def url(self, school: School) -> str:
         """Return a school's canonical address."""
-        return context.url(school, self.project.platform.edge.public_http_port)
+        return context.url(school, self._platform_facts)
 
     def site_files(self, school: School, server: Server | None = None) -> SiteFiles:
         """Return the files that a school needs on the server, to be written through this or the first connection."""
         return SiteFiles(server or self.server, self._templates, self._platform_facts, self.school_facts(school))
 
-    def change(self, before: School, after: School, survey: Survey) -> ChangeSchool:
+    def change(self, before: School, after: School, survey: Survey) -> "ChangeSchool":
         """Return the change of one school from its row as it is to its row as it shall be."""
+        from schoolctl.workflows.change_school import ChangeSchool
+
         return ChangeSchool(
             self.server,
             self.project.schools_file,
@@ -154,8 +213,10 @@ class Context:
             survey.sites.get(after.slug),
         )
 
-    def promise(self) -> Promise:
+    def promise(self) -> "Promise":
         """Return all that is declared."""
+        from schoolctl.workflows.find_drift import Promise
+
         project = self.project
         schools = project.schools()
         return Promise(
@@ -171,16 +232,43 @@ class Context:
             datetime.now(UTC).date().isoformat(),
         )
 
-    def drift(self, survey: Survey, schools: Sequence[School] | None) -> list[Drift]:
+    def drift(self, survey: Survey, schools: Sequence[School] | None) -> list["Drift"]:
         """Return where the server differs from what is declared: everywhere, or at some schools alone."""
+        from schoolctl.workflows.find_drift import find_drift
+
         drifts = find_drift(self.promise(), survey, self.server.read)
         if schools is None:
             return drifts
         slugs = {school.slug for school in schools}
         return [drift for drift in drifts if drift.slug in slugs]
 
-    def closing(self, survey: Survey, jobs: int) -> CloseDrift:
+    def examination(self, schools: Sequence[School], tell: "Callable[[Finding], None]") -> "ExamineServer":
+        """Return what examines the server and these schools; tell: hears of each check at its end."""
+        from schoolctl.remote.visits import Visitor
+        from schoolctl.workflows.examine_server import ExamineServer
+
+        project = self.project
+        edge = project.platform.edge
+
+        def look_up(names: Sequence[str]) -> list[dns.Finding]:
+            host, public = project.host.address, edge.public_addresses
+            return dns.check(names, server=host, public_addresses=public, resolver=self.resolver)
+
+        return ExamineServer(
+            self.server,
+            [self.school_facts(school) for school in schools],
+            next(iter(edge.public_addresses), project.host.address),
+            look_up,
+            self.visit or Visitor,
+            self.more_servers,
+            project.app_names,
+            tell,
+        )
+
+    def closing(self, survey: Survey, jobs: int) -> "CloseDrift":
         """Return what closes differences, through as many connections as jobs."""
+        from schoolctl.workflows.close_drift import CloseDrift
+
         project = self.project
         promise = self.promise()
         return CloseDrift(
@@ -229,4 +317,6 @@ class Context:
         from schoolctl.remote.source import agent_source
         from schoolctl.transport.ssh import SshTransport
 
-        return SshTransport(self.project.host, agent_source())
+        transport = SshTransport(self.project.host, agent_source())
+        transport.begin()
+        return transport

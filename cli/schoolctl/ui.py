@@ -3,9 +3,10 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 import click
@@ -15,12 +16,15 @@ from schoolctl.workflows.step import Outcome, Progress
 
 _MARKS = {
     Outcome.STARTED: ("…", None),
+    Outcome.GOING_ON: ("…", None),
     Outcome.DONE: ("✓", "green"),
     Outcome.SKIPPED: ("·", "bright_black"),
     Outcome.WOULD_DO: ("+", "yellow"),
     Outcome.FAILED: ("✗", "red"),
     Outcome.TAKEN_BACK: ("↶", "yellow"),
     Outcome.STUCK: ("!", "red"),
+    Outcome.ILL: ("✗", "red"),
+    Outcome.PASSED_OVER: ("·", "bright_black"),
 }
 
 
@@ -34,21 +38,26 @@ class Ui:
         self._began = time.monotonic()
         self._listeners: list[Progress] = []
         self._gathered: list[Any] | None = None
+        self._awaited: list[Callable[[], Iterable[str]]] = []
 
     def progress(self, title: str, outcome: Outcome, seconds: float) -> None:
         """Say what became of a step; on a terminal a started step's line is replaced by its end."""
+        mark, colour = _MARKS[outcome]
+        if outcome is Outcome.GOING_ON:
+            if self._live:  # elsewhere each would be a line of its own
+                self._echo(f"\r\033[K  {mark} {title}", err=True, nl=False)
+            return
         for listener in self._listeners:
             listener(title, outcome, seconds)
-        mark, colour = _MARKS[outcome]
         if outcome is Outcome.STARTED:
-            click.echo(f"  {mark} {title}", err=True, nl=not self._live)
+            self._echo(f"  {mark} {title}", err=True, nl=not self._live)
             return
         start = "\r\033[K" if self._live else ""
-        if outcome in {Outcome.SKIPPED, Outcome.WOULD_DO}:
+        if outcome in {Outcome.SKIPPED, Outcome.WOULD_DO, Outcome.PASSED_OVER}:
             tail = f"  ({outcome.value})"
         else:
             tail = f"  {seconds:.1f} s" + ("" if outcome is Outcome.DONE else f"  ({outcome.value})")
-        click.echo(start + click.style(f"  {mark} {title}", fg=colour) + click.style(tail, dim=True), err=True)
+        self._echo(start + click.style(f"  {mark} {title}", fg=colour) + click.style(tail, dim=True), err=True)
 
     @contextmanager
     def also_telling(self, listener: Progress) -> Iterator[None]:
@@ -61,7 +70,17 @@ class Ui:
 
     def say(self, text: str) -> None:
         """Tell a person something on stderr."""
-        click.echo(text, err=True)
+        self._echo(text, err=True)
+
+    def say_first(self, texts: Callable[[], Iterable[str]]) -> None:
+        """Tell a person something on stderr that nobody waits for until the next word: it is said before that one."""
+        self._awaited.append(texts)
+
+    def catch_up(self) -> None:
+        """Say now what is to be said first."""
+        while self._awaited:
+            for text in self._awaited.pop(0)():
+                click.echo(text, err=True)
 
     def done(self, text: str) -> None:
         """Tell that the whole is done, with its time."""
@@ -69,7 +88,7 @@ class Ui:
 
     def print(self, text: str, *, colour: str | None = None, bold: bool = False) -> None:
         """Print one line of what was asked for to stdout; colours are left out where nobody looks."""
-        click.echo(click.style(text, fg=colour, bold=bold or None))
+        self._echo(click.style(text, fg=colour, bold=bold or None))
 
     @contextmanager
     def gathered(self) -> Iterator[list[Any]]:
@@ -85,7 +104,13 @@ class Ui:
         if self._gathered is not None:
             self._gathered.append(value)
             return
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        self._echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def expect_table(self) -> None:
+        """Load what draws a table, if one will be drawn: while something else is waited for, it costs no time."""
+        if not self.as_json:
+            import_module("rich.console")
+            import_module("rich.table")
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
         """Print rows to stdout: as JSON with every key, or as a table of the named columns."""
@@ -102,6 +127,7 @@ class Ui:
             table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
         # A pipe has no width to fit into.
         console = Console(width=None if sys.stdout.isatty() else 240, markup=False, emoji=False, highlight=False)
+        self.catch_up()
         # What stands in brackets is somebody's title, not an instruction.
         console.print(table)
 
@@ -115,17 +141,21 @@ class Ui:
             shown = ", ".join(map(str, entry)) if isinstance(entry, list | tuple) else entry
             if isinstance(entry, Mapping):
                 shown = ", ".join(f"{name} {part}" for name, part in entry.items())
-            click.echo(f"{key:<{width}}  {'' if shown is None else shown}")
+            self._echo(f"{key:<{width}}  {'' if shown is None else shown}")
 
     def error(self, fault: SchoolctlError) -> None:
         """Print an error in its three parts to stderr."""
-        click.echo(click.style("error", fg="red", bold=True) + f": {fault.what}", err=True)
+        self._echo(click.style("error", fg="red", bold=True) + f": {fault.what}", err=True)
         if fault.because:
-            click.echo(f"  because: {fault.because}", err=True)
+            self._echo(f"  because: {fault.because}", err=True)
         if fault.hint:
-            click.echo(f"\n{click.style('hint', fg='cyan')}: {fault.hint}", err=True)
+            self._echo(f"\n{click.style('hint', fg='cyan')}: {fault.hint}", err=True)
         if self.verbose and fault.details:
-            click.echo(f"\n{fault.details}", err=True)
+            self._echo(f"\n{fault.details}", err=True)
+
+    def _echo(self, text: str, *, err: bool = False, nl: bool = True) -> None:
+        self.catch_up()
+        click.echo(text, err=err, nl=nl)
 
 
 def size(number: int | None) -> str | None:

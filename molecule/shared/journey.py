@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,19 @@ class Journey:
         """The lab's inventory, as schoolctl sees it."""
         return project.choose(ROOT, self.name)
 
-    @property
+    @cached_property
     def port(self) -> int:
         """Where visitors find the edge on this machine."""
         return self.project.platform.edge.public_http_port
+
+    @cached_property
+    def container(self) -> str:
+        """The id of the container that is the lab's server."""
+        return container_of(self.name)
+
+    def forget_container(self) -> None:
+        """Look for the container anew when it is asked for: the server is another one."""
+        vars(self).pop("container", None)
 
     @property
     def is_real(self) -> bool:
@@ -60,7 +70,13 @@ class Journey:
 
     def schoolctl(self, *arguments: str, code: int = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run one command and expect its exit code."""
-        done = subprocess.run(
+        done = self.run(*arguments, timeout=timeout)
+        assert done.returncode == code, f"{arguments} gave {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def run(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end, whatever that is."""
+        return subprocess.run(
             self.command(*arguments),
             cwd=ROOT,
             capture_output=True,
@@ -68,8 +84,6 @@ class Journey:
             timeout=timeout,
             stdin=subprocess.DEVNULL,
         )
-        assert done.returncode == code, f"{arguments} gave {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
 
     def json(self, *arguments: str) -> Any:
         """Run one command and return what it says as JSON."""
@@ -79,11 +93,17 @@ class Journey:
         """Return argv of one command for this lab."""
         return [str(SCHOOLCTL), "--env", self.name, *arguments]
 
-    def visit(self, host: str, path: str = "/login", headers: Mapping[str, str] | None = None) -> Page | None:
-        """Return a page of a host as a visitor gets it; None when nothing answers."""
+    def visit(
+        self, host: str, path: str = "/login", headers: Mapping[str, str] | None = None, *, made_now: bool = True
+    ) -> Page | None:
+        """Return a page of a host as a visitor gets it; None when nothing answers.
+
+        made_now: it shall not be one that the edge has kept for guests since a moment ago.
+        """
+        own = {"Host": f"{host}:{self.port}", **({"Cache-Control": "no-cache"} if made_now else {})}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request("GET", path, headers={"Host": f"{host}:{self.port}", **(headers or {})})
+            connection.request("GET", path, headers={**own, **(headers or {})})
             answer = connection.getresponse()
             body = answer.read().decode(errors="replace")
             return Page(answer.status, {key.lower(): value for key, value in answer.getheaders()}, body)
@@ -124,7 +144,7 @@ class Journey:
     def on_server(self, *argv: str, stdin: str = "") -> str:
         """Run a program on the server behind schoolctl's back and return its stdout."""
         done = subprocess.run(
-            ["docker", "exec", "-i", f"schoolctl-lab-{self.name}", *argv], input=stdin, capture_output=True, text=True
+            ["docker", "exec", "-i", self.container, *argv], input=stdin, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{argv}: {done.stderr}"
         return done.stdout
@@ -134,12 +154,26 @@ class Journey:
         client = ("docker", "exec", "-i", "schools-db", "mariadb", "--batch", "--skip-column-names", database)
         return self.on_server(*client, stdin=statement).splitlines()
 
+    def databases_of_schools(self) -> set[str]:
+        """Return every database of a school, living or left over, without those that wait in the pool."""
+        self.schoolctl("pool")  # nothing is being loaded when it has ended
+        waiting = self.on_server("find", "/srv/schools/pool", "-name", "sch*", "-printf", "%f\n").split()
+        found = set(self.sql("mysql", "SHOW DATABASES LIKE 'sch%';"))
+        return found - {name.partition(".")[0] for name in waiting}
+
     def changes_left_for_ansible(self, *tags: str) -> list[str]:
         """Return the tasks that a check run of the whole site, or of some parts alone, would change."""
         parts = ("--tags", ",".join(tags)) if tags else ()
         answer = self.json("provision", "--check", *parts)
         changed: list[str] = answer["changed"]
         return changed
+
+
+def container_of(lab: str) -> str:
+    """Return the id of the container that is this checkout's lab of that name."""
+    labels = (f"--filter=label=schoolctl.lab.{key}={value}" for key, value in (("project", ROOT), ("name", lab)))
+    argv = ["docker", "ps", "--all", "--quiet", "--no-trunc", *labels]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def from_environment() -> Journey:

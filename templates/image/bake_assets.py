@@ -17,7 +17,24 @@ from pathlib import Path
 
 IN_BROWSER = re.compile(r"assets/([a-z0-9_]+)/node_modules/((?:@[\w.-]+/)?[\w.-]+)")
 SCRIPTS = {".js", ".html", ".py", ".vue"}
-COMPRESSIBLE = {".css", ".html", ".ico", ".js", ".json", ".mjs", ".svg", ".ttf", ".txt", ".xml"}
+COMPRESSIBLE = {
+    *(
+        ".css",
+        ".eot",
+        ".html",
+        ".ico",
+        ".js",
+        ".json",
+        ".mjs",
+        ".otf",
+        ".svg",
+        ".ttf",
+        ".txt",
+        ".wasm",
+        ".webmanifest",
+        ".xml",
+    ),
+}
 WORTH_PACKING = 1024
 LEFT_OUT = shutil.ignore_patterns("node_modules", "*.map", ".git*")
 

@@ -10,12 +10,52 @@ from schoolctl.errors import SchoolctlError
 from schoolctl.transport.base import Command
 
 CONTAINER = "schools-db"
-CLIENT = ("docker", "exec", "-i", CONTAINER, "mariadb", "--batch", "--skip-column-names")
+# What the administrator does is no change that a school's people made: it is kept out of the log by which a school is
+# put back to a moment. Loads of hundreds of tables would fill it, and passwords would stand in it.
+CLIENT = (
+    "docker", "exec", "-i", CONTAINER, "mariadb", "--batch", "--skip-column-names",
+    "--init-command=SET SESSION sql_log_bin = 0",
+)  # fmt: skip
 
 _DUMP = (
     "docker", "exec", "-i", CONTAINER, "mariadb-dump", "--single-transaction", "--quick", "--order-by-primary",
     "--skip-dump-date", "--hex-blob",
 )  # fmt: skip
+
+# What comes from outside is loaded so: the owner of a database may do nothing elsewhere, and a client in its sandbox
+# neither runs programs nor, as it is told besides, sends files, of which it could read every school's. The password
+# comes first on stdin, and goes on through a pipe of the client's.
+_AS_OWNER = (
+    'IFS= read -r password; exec 3<<END\n[client]\npassword="$password"\nEND\n'
+    "exec mariadb --defaults-extra-file=/dev/fd/3 --sandbox --local-infile=0 --batch --default-character-set=utf8mb4"
+    ' --user="$1" "$1"'
+)
+# A row a line, so that a row more is a line more, and nothing that a load would have to undo.
+_DUMP_ROWS = (*_DUMP, "--skip-extended-insert", "--skip-add-locks", "--skip-disable-keys", "--skip-add-drop-table")
+_BINLOG = ("docker", "exec", "-i", CONTAINER, "mariadb-binlog")
+
+_CREATE = "CREATE DATABASE `{0}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n"
+_DROP = "DROP DATABASE IF EXISTS `{0}`;\nDROP USER IF EXISTS '{0}'@'%';\n"
+_VERSIONS = "SELECT app_name, app_version FROM `{0}`.`tabInstalled Application` ORDER BY idx;\n"
+_SECRETS = "SELECT `password` FROM `{0}`.`__Auth` WHERE encrypted = 1 LIMIT {1};\n"
+# Tables of a site that are read with an administrator's rights: here, by the agent, and by the program for backups.
+ASKED_BY_THE_SERVER = frozenset(
+    {"tabInstalled Application", "__Auth", "tabUser", "tabSingles", "tabScheduled Job Type", "tabFile"}
+)
+# With sequences, as a golden site's manifest counts them; nothing is looked at but names, so it takes no time.
+_NAMES_OF_TABLES = "SHOW TABLES FROM `{0}`;\n"
+# What the agent does by itself, with names that it makes.
+POOL = {"create": _CREATE, "drop": _DROP, "tables": _NAMES_OF_TABLES}
+
+_CREATE_USER = (
+    "CREATE USER '{0}'@'%' IDENTIFIED BY '{1}';\n"
+    "GRANT ALL PRIVILEGES ON `{0}`.* TO '{0}'@'%';\n"
+)  # fmt: skip
+# What the server's own program for backups does by itself, with names of schoolctl's form.
+BACKUP = {
+    "client": CLIENT, "dump": _DUMP_ROWS, "binlog": _BINLOG,
+    "create": _CREATE, "create_user": _CREATE_USER, "drop": _DROP,
+}  # fmt: skip
 
 _NAME = re.compile(r"sch[0-9a-f]{12}")
 _PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -33,13 +73,14 @@ def is_name(text: str) -> bool:
 
 def create(name: str, password: str) -> Command:
     """Make an empty database and its user, who may do everything in it and nothing elsewhere."""
+    text = _CREATE.format(_checked(name)) + create_user(name, password).stdin
+    return _sql(text, password)
+
+
+def create_user(name: str, password: str) -> Command:
+    """Make the user of a database, who may do everything in it and nothing elsewhere."""
     _checked(name)
-    return _sql(
-        f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n"
-        f"CREATE USER '{name}'@'%' IDENTIFIED BY '{_checked_password(password)}';\n"
-        f"GRANT ALL PRIVILEGES ON `{name}`.* TO '{name}'@'%';\n",
-        password,
-    )
+    return _sql(_CREATE_USER.format(name, _checked_password(password)), password)
 
 
 def set_password(name: str, password: str) -> Command:
@@ -54,8 +95,7 @@ def limit_connections(name: str, number: int) -> Command:
 
 def drop(name: str) -> Command:
     """Remove a database and its user, whatever of them exists."""
-    _checked(name)
-    return _sql(f"DROP DATABASE IF EXISTS `{name}`;\nDROP USER IF EXISTS '{name}'@'%';\n")
+    return _sql(_DROP.format(_checked(name)))
 
 
 def exists(name: str) -> Command:
@@ -66,6 +106,11 @@ def exists(name: str) -> Command:
 def tables(name: str) -> Command:
     """Print one line for each table of a database."""
     return _sql(f"SHOW FULL TABLES FROM `{_checked(name)}` WHERE table_type = 'BASE TABLE';\n")
+
+
+def names_of_tables(name: str) -> Command:
+    """Print the name of each table and sequence of a database, one a line."""
+    return _sql(_NAMES_OF_TABLES.format(_checked(name)))
 
 
 def sizes(name: str) -> Command:
@@ -90,9 +135,31 @@ def dump_of(name: str, tables: Sequence[str]) -> tuple[str, ...]:
     return (*_DUMP, _checked(name), *tables)
 
 
-def load(name: str) -> tuple[str, ...]:
-    """Return argv that reads a dump from stdin into an empty database."""
-    return (*CLIENT, _checked(name))
+def load(name: str) -> Command:
+    """Read a dump from stdin into an empty database."""
+    return Command((*CLIENT, _checked(name)))
+
+
+def load_as_owner(name: str, password: str) -> Command:
+    """Read a dump that may say anything from stdin into a database, with no more rights than its own user has."""
+    argv = ("docker", "exec", "-i", CONTAINER, "sh", "-c", _AS_OWNER, "sh", _checked(name))
+    return Command(argv, f"{_checked_password(password)}\n", (password,))
+
+
+def versions(name: str) -> Command:
+    """Print each app that is installed in a site, with its version; read by `versions_of`."""
+    return _sql(_VERSIONS.format(_checked(name)))
+
+
+def versions_of(printed: str) -> dict[str, str]:
+    """Return the version of each app from what `versions` printed, or a bench of its image."""
+    rows = [line.split() for line in printed.splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) >= 2}
+
+
+def stored_secrets(name: str, limit: int = 1000) -> Command:
+    """Print values that a site stores encrypted, at most so many, one a line."""
+    return _sql(_SECRETS.format(_checked(name), int(limit)))
 
 
 def _sql(text: str, *secrets: str) -> Command:

@@ -4,7 +4,11 @@ The password is read there from the container's own configuration, so it is in n
 Each command is one script, which Redis runs without a pause: nothing is half forgotten.
 """
 
+import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from schoolctl.transport.base import Command
 
@@ -68,6 +72,37 @@ end)
 return count
 """
 
+# What nobody can work on stays in a queue until a worker comes across it: only jobs that are there have an age.
+_QUEUES = """
+local queues, failed = {}, {}
+each('rq:queue:*', function(key, kind)
+  if kind ~= 'list' then return end
+  local oldest
+  for _, id in ipairs(redis.call('LRANGE', key, 0, 99)) do
+    local moment = redis.call('HGET', 'rq:job:' .. id, 'enqueued_at')
+    if moment and (not oldest or moment < oldest) then oldest = moment end
+  end
+  queues[string.match(key, '[^:]*$')] = {waiting = redis.call('LLEN', key), oldest = oldest}
+end)
+each('rq:failed:*', function(key, kind)
+  if kind ~= 'zset' then return end
+  for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+    local site = string.match(id, '^([a-z0-9.-]+)::') or string.match(id, '^([a-z0-9.-]+)||') or ''
+    failed[site] = (failed[site] or 0) + 1
+  end
+end)
+return cjson.encode({now = redis.call('TIME')[1], queues = queues, failed = failed})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """What waits for the workers: by queue how many jobs, and how long the oldest has waited (s); failed: by site."""
+
+    waiting: Mapping[str, int]
+    oldest: Mapping[str, float]
+    failed: Mapping[str, int]
+
 
 def forget_cache(database: str) -> Command:
     """Remove what is cached of the site with this database: Frappe begins each key with its name. Prints how many."""
@@ -84,9 +119,45 @@ def forget_jobs(site: str) -> Command:
     return _evaluate(QUEUE, _FORGET_JOBS, site)
 
 
-def _evaluate(container: str, script: str, name: str) -> Command:
-    if not _PLAIN.fullmatch(name):
-        raise ValueError(f"{name!r} could stand for the keys of other sites")
+def queues() -> Command:
+    """Print what waits in each queue and what failed, of all sites; read by `queues_of`."""
+    return _evaluate(QUEUE, _QUEUES)
+
+
+def queues_of(printed: str) -> Queues:
+    """Return what `queues` printed."""
+    found = json.loads(printed)
+    now = datetime.fromtimestamp(int(found["now"]), UTC)
+    # Lua writes an empty table as a list.
+    rows, failed = dict(found["queues"] or {}), dict(found["failed"] or {})
+    return Queues(
+        {name: row["waiting"] for name, row in rows.items()},
+        {
+            name: max(0.0, (now - datetime.fromisoformat(row["oldest"])).total_seconds())
+            for name, row in rows.items()
+            if "oldest" in row
+        },
+        failed,
+    )
+
+
+def _evaluate(container: str, script: str, *names: str) -> Command:
+    for name in names:
+        if not _PLAIN.fullmatch(name):
+            raise ValueError(f"{name!r} could stand for the keys of other sites")
     client = ("docker", "exec", "-i", container, "sh", "-c", _CLIENT, "redis-cli")
     # -X takes the script from stdin, so that an error shows a line that people can read.
-    return Command((*client, "-X", "script", "EVAL", "script", "0", name), _SCRIPT + script)
+    return Command((*client, "-X", "script", "EVAL", "script", "0", *names), _SCRIPT + script)
+
+
+def _without_name(container: str, script: str) -> dict[str, str | list[str]]:
+    command = _evaluate(container, script)
+    return {"argv": list(command.argv), "stdin": command.stdin}
+
+
+# What the server's own program says of sites that it makes and takes away: the site's name comes behind the argv.
+SCRIPTS = {
+    "forget_cache": _without_name(CACHE, _FORGET_CACHE),
+    "forget_jobs": _without_name(QUEUE, _FORGET_JOBS),
+    "pending_jobs": _without_name(QUEUE, _PENDING),
+}

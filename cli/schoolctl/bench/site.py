@@ -16,6 +16,11 @@ MUTE = "lms_app.staging.mute"
 # What lets somebody in; both print a secret, which goes nowhere but to whoever asked.
 LOGIN_LINK = "lms_app.access.login_link"
 NEW_PASSWORD = "lms_app.access.new_password"  # noqa: S105 - a function's name
+# What only Frappe knows of how a site fares, and whether its documents print with pictures.
+EXAMINE = "lms_app.health.examine"
+PRINT_PICTURE = "lms_app.printing.print_picture"
+# What lets the heads of documents stay in PDFs where they cannot be repeated.
+KEEP_HEADS = "lms_app.printing.keep_heads"
 
 
 def bench(*arguments: str, stdin: str = "", secrets: tuple[str, ...] = ()) -> Command:
@@ -45,17 +50,39 @@ def image() -> Command:
     return Command(("docker", "inspect", "--format", "{{.Image}}", TOOLS))
 
 
-def execute(
-    site: str, function: str, arguments: Mapping[str, Any] | None = None, *, secret: str | None = None
-) -> Command:
-    """Call a Python function by its dotted path with plain arguments; prints what it returns as JSON.
+def versions() -> Command:
+    """Print each app of the image with its version, one a line."""
+    return bench("version")
 
-    secret: what it reads from stdin, as one line.
-    """
+
+def migrate(site: str) -> Command:
+    """Bring a site's tables to the versions of the image's apps."""
+    return bench("--site", site, "migrate")
+
+
+def execute(site: str, function: str, arguments: Mapping[str, Any] | None = None) -> Command:
+    """Call a Python function by its dotted path with plain arguments; prints what it returns as JSON."""
     # bench evaluates --kwargs as Python, so the arguments are written as Python literals.
     keywords = ("--kwargs", repr(dict(arguments))) if arguments else ()
-    line, secrets = ("", ()) if secret is None else (f"{secret}\n", (secret,))
-    return bench("--site", site, "execute", function, *keywords, stdin=line, secrets=secrets)
+    return bench("--site", site, "execute", function, *keywords)
+
+
+def answer_calls(*secrets: str) -> Command:
+    """Wait for calls of functions, one JSON line each as `call` makes them: Frappe starts once for all of them.
+
+    secrets: what no error may quote.
+    """
+    return bench("answer-calls", secrets=secrets)
+
+
+def call(site: str, function: str, arguments: Mapping[str, Any], *, stdin: str = "") -> dict[str, Any]:
+    """Return what `answer_calls` takes for one call of a Python function."""
+    return {"site": site, "function": function, "arguments": dict(arguments), "stdin": stdin}
+
+
+def assets() -> Command:
+    """Print the path of each script and style that the image's pages load, as JSON."""
+    return Command(("docker", "exec", "-i", TOOLS, "cat", "/home/frappe/frappe-bench/assets/assets.json"))
 
 
 def enable_scheduler(site: str) -> Command:

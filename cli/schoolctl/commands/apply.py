@@ -38,7 +38,7 @@ def apply(
         return
     if not (yes or dry_run):
         if not context.ui.as_json:
-            show_drift(context, context.drift(context.server.survey(), None if everything else schools or None))
+            show_drift(context, context.drift(context.reach().survey(), None if everything else schools or None))
         if context.ui.as_json or not context.interactive:
             raise RefusedError("Did not apply it", because="nobody can be asked here", hint="add --yes")
         typer.confirm("Apply this?", abort=True, err=True)
@@ -48,6 +48,10 @@ def apply(
         found = context.drift(survey, None)
         drifts = [drift for drift in found if everything or drift.slug in names or drift.is_orphan]
         reports = context.closing(survey, jobs).run(drifts, remove or [], dry_run=dry_run)
+    if not dry_run and any(drift.subject == "site" and drift.applies for drift in drifts):
+        context.refill_pool()
+    if not dry_run and any(report.outcome == "done" for report in reports):
+        context.certify_later()
     for drift in drifts:
         if drift.slug is None and not (drift.applies or drift.is_orphan):
             context.ui.say(f"The {drift.subject} still differs: {drift.found}, not {drift.declared}. {drift.remedy}")

@@ -7,6 +7,7 @@ import typer
 
 from schoolctl.commands.options import AsJson, Confirm, DryRun, Slug, Yes, context_of, require_consent
 from schoolctl.schools import changes
+from schoolctl.workflows.back_up_school import backup_facts
 from schoolctl.workflows.close_school import CloseSchool
 from schoolctl.workflows.purge_school import PurgeSchool
 from schoolctl.workflows.step import run_steps
@@ -19,7 +20,7 @@ def close_school(
         int, typer.Option(min=0, max=3650, help="For how long it can be reopened; 0 purges it at once.", metavar="N")
     ] = 30,
     keep_backups: Annotated[
-        bool, typer.Option("--keep-backups", help="With --keep-days 0: leave its backup sets on the server.")
+        bool, typer.Option("--keep-backups", help="With --keep-days 0: leave its backup sets where they are.")
     ] = False,
     yes: Yes = False,
     confirm: Confirm = None,
@@ -41,6 +42,7 @@ def close_school(
     with context.locked(f"close-school {slug} {' '.join(options)}", f"close `{slug}`", dry_run=dry_run) as server:
         before = context.project.schools().named(slug)
         last_day = (server.stamp() + timedelta(days=keep_days)).date().isoformat()
+        wants_backup = before.staging is None and (keep_days > 0 or keep_backups)
         after, rows = changes.close(last_day)(before), context.project.schools_file
         closing = CloseSchool(
             server,
@@ -51,7 +53,7 @@ def close_school(
             context.site_files(after),
             server.survey(),
             options,
-            last_backup=before.staging is None and (keep_days > 0 or keep_backups),
+            backup_facts(server).targets if wants_backup else (),
         )
         steps = closing.steps()
         if keep_days == 0:

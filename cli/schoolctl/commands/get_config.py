@@ -23,5 +23,5 @@ def get_config(
     school = context.project.schools().named(slug)
     if key is not None:
         settings.require_known(key)
-    rows = list_settings(context.school_facts(school), context.server.survey().sites.get(slug))
+    rows = list_settings(context.school_facts(school), context.reach().survey().sites.get(slug))
     context.ui.table([row for row in rows if key in {None, row["key"]}], ("key", "declared", "found", "meaning"))

@@ -35,6 +35,8 @@ def golden(
         reports = make_all(context, again=again, dry_run=dry_run)
         rows = [{**report.row, "profile": report.slug} for report in reports]
         context.ui.table(rows, ("profile", "result", "because", "seconds"))
+        if not dry_run:
+            context.refill_pool()
         raise_failures(reports, "make the golden sites of")
 
 

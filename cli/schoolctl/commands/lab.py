@@ -28,6 +28,9 @@ def up(
     bench: Annotated[
         BenchKind, typer.Option(help="real needs Frappe's git repositories; auto finds out.")
     ] = BenchKind.auto,
+    develop: Annotated[
+        bool, typer.Option("--develop", help="The bench runs this checkout's lms_app, as it is saved there.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a bare server in a container, with an inventory of its own; nothing changes if it is up.
@@ -35,9 +38,9 @@ def up(
     Example: schoolctl lab up --name lab-second
     """
     context = context_of(typer_context, as_json=as_json)
-    changed = labs.up(context.root, name, bench.value, context.ui.progress)
+    changed = labs.up(context.root, name, bench.value, context.ui.progress, develop=develop)
     context.ui.done(f"The lab `{name}` is up. Next: schoolctl --env {name} provision")
-    context.ui.facts({**labs.status(name), "changed": changed})
+    context.ui.facts({**labs.status(context.root, name), "changed": changed})
 
 
 @lab.command("down")
@@ -48,7 +51,7 @@ def down(typer_context: typer.Context, name: Name = labs.DEFAULT, as_json: AsJso
     """
     context = context_of(typer_context, as_json=as_json)
     labs.down(context.root, name, context.ui.progress)
-    context.ui.facts(labs.status(name))
+    context.ui.facts(labs.status(context.root, name))
 
 
 @lab.command("status")
@@ -58,4 +61,4 @@ def status(typer_context: typer.Context, name: Name = labs.DEFAULT, as_json: AsJ
     Example: schoolctl lab status --json
     """
     context = context_of(typer_context, as_json=as_json)
-    context.ui.facts(labs.status(name))
+    context.ui.facts(labs.status(context.root, name))

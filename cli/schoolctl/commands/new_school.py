@@ -81,7 +81,12 @@ def new_school(
         result["login"] = opening.login
     if is_new and opening.made_site:
         result["password"] = password
+    # First: what it says is said only once, and an authority may be slow.
     context.ui.facts(result)
+    if opening.made_site:
+        context.certify([school])
+    if opening.made_site and opening.golden:
+        context.refill_pool()
 
 
 def _completed(context: Context, slug: str, options: dict[str, str | None]) -> dict[str, str | None]:

@@ -68,25 +68,28 @@ def require_consent(
 def warn_of_dns(context: Context, domains: Sequence[str], *, force: bool, ask: bool) -> None:
     """Say on stderr which names do not lead to the server; a person is asked whether to go on, a script goes on.
 
+    The server is being reached meanwhile. Where nobody is asked, only the next word waits for the warnings.
     force: do not even look. ask: False for a dry run. Raises RefusedError if the person says no.
     """
     if force:
         return
     project = context.project
-    findings = dns.check(
+    findings = dns.begin_check(
         domains,
         server=project.host.address,
         public_addresses=project.platform.edge.public_addresses,
         resolver=context.resolver,
     )
-    for finding in findings:
-        if finding.sentence:
-            context.ui.say(f"warning: {finding.sentence}")
-    elsewhere = [finding.domain for finding in findings if finding.verdict is dns.Verdict.ELSEWHERE]
-    if elsewhere and ask and context.interactive and not typer.confirm("Go on all the same?", err=True):
+    context.ui.say_first(lambda: [f"warning: {finding.sentence}" for finding in findings() if finding.sentence])
+    server = context.server
+    if not (ask and context.interactive):
+        return
+    context.ui.catch_up()
+    elsewhere = [finding.domain for finding in findings() if finding.verdict is dns.Verdict.ELSEWHERE]
+    if elsewhere and not typer.confirm("Go on all the same?", err=True):
         raise RefusedError(
             "Nothing was changed",
-            because=f"{', '.join(elsewhere)} should lead to {project.host.name} first",
+            because=f"{', '.join(elsewhere)} should lead to {server.name} first",
             hint="change the DNS and run the same command again, or say --force-dns",
         )
 

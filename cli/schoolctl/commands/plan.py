@@ -15,7 +15,7 @@ def plan(typer_context: typer.Context, slugs: Slugs = None, where: Where = None,
     """
     context = context_of(typer_context, as_json=as_json)
     some = chosen(context, slugs, every=False, where=where) if slugs or where else None
-    drifts = context.drift(context.server.survey(), some)
+    drifts = context.drift(context.reach().survey(), some)
     show_drift(context, drifts)
     if drifts:
         raise typer.Exit(DRIFT)

@@ -16,9 +16,9 @@ from schoolctl.workflows.playbook import run_playbook
 def provision(
     typer_context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Say what would change, and change nothing.")] = False,
-    tags: Annotated[str | None, typer.Option(help="Only these parts: host, bench or schools.")] = None,
+    tags: Annotated[str | None, typer.Option(help="Only these parts: host, bench, schools or backups.")] = None,
     golden: Annotated[
-        bool, typer.Option("--golden/--no-golden", help="Make the golden sites of a new image as well.")
+        bool, typer.Option("--golden/--no-golden", help="Make the golden sites of a new image too, and fill the pool.")
     ] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +47,10 @@ def provision(
     for task in report.changed:
         context.ui.say(f"  {verb}: {task}")
     has_image = tags is None or "bench" in tags.split(",")
-    made = _make_golden_sites(context) if golden and has_image and not check else []
+    made: list[dict[str, Any]] = []
+    if golden and has_image and not check:
+        made = _make_golden_sites(context)
+        context.refill_pool()
     context.ui.done(f"{project.host.name}: {len(report.changed)} {verb}")
     if context.ui.as_json:
         context.ui.data({"changed": report.changed, "golden": made, "seconds": round(report.seconds, 1)})

@@ -22,13 +22,15 @@ def purge(
     expired: Annotated[
         bool, typer.Option("--expired", help="Every closed school that is kept longer than was promised.")
     ] = False,
-    keep_backups: Annotated[bool, typer.Option("--keep-backups", help="Leave the backup sets on the server.")] = False,
+    keep_backups: Annotated[bool, typer.Option("--keep-backups", help="Leave the backup sets where they are.")] = False,
     yes: Yes = False,
     confirm: Confirm = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove closed schools for ever: folder, database, files, keys, backup sets on the server, and the row.
+    """Remove closed schools for ever: folder, database, files, keys, backup sets, and the row.
+
+    From a target that is append-only its sets go when whoever keeps that target lets them go.
 
     Example: schoolctl purge --expired --yes
     """
@@ -60,7 +62,8 @@ def purge(
             except SchoolctlError as fault:
                 reports.append(Report(slug, fault=fault))
             else:
-                reports.append(Report(slug, {"slug": slug, "state": "gone", "changed": changed}))
+                stays = {"left_in": purging.left} if purging.left else {}
+                reports.append(Report(slug, {"slug": slug, "state": "gone", "changed": changed, **stays}))
         show_changed(context, reports, "purge")
 
 

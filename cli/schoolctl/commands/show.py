@@ -13,6 +13,6 @@ def show(typer_context: typer.Context, slug: Slug, as_json: AsJson = False) -> N
     """
     context = context_of(typer_context, as_json=as_json)
     school = context.project.schools().named(slug)
-    survey = context.server.survey()
-    row = describe_whole(school, survey, context.server.usage(survey), context.site_files)
+    survey, usage = context.reach().survey_with_usage()
+    row = describe_whole(school, survey, usage, context.site_files)
     context.ui.facts(row if context.ui.as_json else {**row, "state": in_words(row)})

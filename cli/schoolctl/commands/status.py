@@ -1,11 +1,14 @@
 """`schoolctl status`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import typer
 
 from schoolctl.commands.options import AsJson, context_of
+from schoolctl.ui import Ui
 from schoolctl.workflows.find_trouble import find_trouble, running
+from schoolctl.workflows.trouble import Trouble
 
 
 def status(typer_context: typer.Context, as_json: AsJson = False) -> None:
@@ -27,10 +30,15 @@ def status(typer_context: typer.Context, as_json: AsJson = False) -> None:
             ui.print(
                 f"{now['who']} is at work since {now['since']}: {now['what']}, {now['step'] or 'at its beginning'}"
             )
-        for trouble in troubles:
-            ui.print(trouble.what, colour="red", bold=True)
-            ui.print(f"  because: {trouble.because}\n  mend it: {trouble.mend}")
-        if not troubles:
-            ui.print(f"Nothing is wrong on {server.name}.")
+        show_troubles(ui, troubles, server.name)
     if troubles:
         raise typer.Exit(1)
+
+
+def show_troubles(ui: Ui, troubles: Sequence[Trouble], server: str) -> None:
+    """Print what is wrong on a server, each with the command that mends it."""
+    for trouble in troubles:
+        ui.print(trouble.what, colour="red", bold=True)
+        ui.print(f"  because: {trouble.because}\n  mend it: {trouble.mend}")
+    if not troubles:
+        ui.print(f"Nothing is wrong on {server}.")

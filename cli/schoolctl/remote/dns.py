@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -20,6 +21,7 @@ PATIENCE_S = 3.0
 
 # Nobody asks where these lead: they are never in the DNS (RFC 6761), and people type them to try things.
 _NEVER_RESOLVED = (".example", ".test")
+_LIST_ADDRESSES = "list platform.edge.public_addresses in platform.yml"
 # Only visitors on the same network come this way, so names that lead elsewhere may still lead here.
 _INSIDE = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10")
 
@@ -34,11 +36,17 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is known of one name; sentence: for people, with what to do, empty where all is well."""
+    """What is known of one name; fact and advice: for people, what is so and what to do, empty where all is well."""
 
     domain: str
     verdict: Verdict
-    sentence: str = ""
+    fact: str = ""
+    advice: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Both in one."""
+        return "; ".join(filter(None, (self.fact, self.advice)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,24 @@ def check(
     return [judge(domain, answers[name], own) for domain, name in asked.items()]
 
 
+def begin_check(
+    domains: Sequence[str], *, server: str, public_addresses: Sequence[str], resolver: Resolver = resolve
+) -> Callable[[], list[Finding]]:
+    """Begin what `check` does, and return what waits for its findings."""
+    findings: Future[list[Finding]] = Future()
+
+    def find() -> None:
+        try:
+            found = check(domains, server=server, public_addresses=public_addresses, resolver=resolver)
+        except BaseException as fault:
+            findings.set_exception(fault)
+        else:
+            findings.set_result(found)
+
+    threading.Thread(target=find, daemon=True).start()
+    return findings.result
+
+
 def look_up(names: Iterable[str], resolver: Resolver, *, within: float) -> dict[str, Addresses | None]:
     """Return what each name leads to, all asked at once; None for those that took longer than `within` seconds."""
     found: dict[str, Addresses | None] = dict.fromkeys(names)
@@ -122,8 +148,8 @@ def judge(domain: str, found: Addresses | None, own: OwnAddresses) -> Finding:
         return Finding(
             domain,
             Verdict.UNKNOWN,
-            f"{name} leads {_destination(found)}; whether that is this server cannot be told, because {because}: "
-            "list platform.edge.public_addresses in platform.yml",
+            f"{name} leads {_destination(found)}; whether that is this server cannot be told, because {because}",
+            _LIST_ADDRESSES,
         )
     ours, strangers = _by_version(here), _by_version(found - here)
     if not own.declared:
@@ -132,16 +158,16 @@ def judge(domain: str, found: Addresses | None, own: OwnAddresses) -> Finding:
         return Finding(
             domain,
             Verdict.ELSEWHERE,
-            f"{name} leads {_destination(found)}, this server is {_listed(here)}; "
-            + _advice(ours, strangers, arrives=bool(found & here)),
+            f"{name} leads {_destination(found)}, this server is {_listed(here)}",
+            _advice(ours, strangers, arrives=bool(found & here)),
         )
     if found & here:
         return Finding(domain, Verdict.OK)
     return Finding(
         domain,
         Verdict.UNKNOWN,
-        f"{name} leads {_destination(found)}, and of this server only {_listed(here)} is known: "
-        "list platform.edge.public_addresses in platform.yml",
+        f"{name} leads {_destination(found)}, and of this server only {_listed(here)} is known",
+        _LIST_ADDRESSES,
     )
 
 

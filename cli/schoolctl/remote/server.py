@@ -1,7 +1,10 @@
 """One server: what is on it, and the few things that workflows may do to it."""
 
+import base64
 import copy
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -9,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schoolctl.errors import RefusedError, SchoolctlError, UnreachableError
+from schoolctl.remote.standing import BackupFacts, Standing, facts_of, standing_of
 from schoolctl.schools import settings
 from schoolctl.transport.base import Command, Result, Transport
 from schoolctl.transport.session import ServerFaultError
@@ -16,8 +20,14 @@ from schoolctl.transport.session import ServerFaultError
 # A school that is being made, beside its final place; one that is being restored, in the archive.
 MAKING = ".new"
 RESTORING = ".restored"
+# A throw-away site that proves a set.
+DRILL = ".drill"
 # A school that was closed and can still be reopened, in the archive.
 CLOSED = ".closed"
+
+_CERTS = "/usr/local/sbin/schools-certs"
+# For how long a command waits for certificates; the server gets them by itself later.
+_CERTIFYING_S = 420.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +51,10 @@ class Survey:
     """What was on the server at one moment.
 
     claims: notes of commands under way or interrupted, by slug. closed: sites put away in the archive, by slug.
-    kept: databases of sites that a restore replaced. files: SHA-256 of each file that the edge shall read,
-    by path. edge_is_current: whether it runs on them; None when it cannot be asked. databases, users: None when the
-    database does not answer.
+    backups: what is written down of sets and drills.
+    kept: databases of sites that a restore replaced. pool: loaded ones that no school has yet. files: SHA-256 of each
+    file that the edge shall read, and of what backups know of a school, by path. edge_is_current: whether the edge runs
+    on them; None when it cannot be asked. databases, users: None when the database does not answer.
     """
 
     sites: Mapping[str, SiteFact]
@@ -52,10 +63,11 @@ class Survey:
     files: Mapping[str, str]
     edge_is_current: bool | None
     claims: Mapping[str, Mapping[str, Any]]
-    backups: Mapping[str, Sequence[str]]
+    backups: Standing
     containers: Mapping[str, Mapping[str, str]]
     databases: Sequence[str] | None
     users: Sequence[str] | None
+    pool: Sequence[str] = ()
 
     @property
     def image(self) -> str | None:
@@ -86,12 +98,30 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolFact:
+    """The pool as found.
+
+    ready: how many loaded databases there are of each golden site, by the hash of its manifest. unready: how many are
+    being loaded or dropped. filling: somebody fills it now. refilled: when the last filling in the background ended
+    (ISO, UTC), fault: what it failed at; None each if there was none.
+    """
+
+    ready: Mapping[str, int]
+    unready: int
+    filling: bool
+    refilled: str | None
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What goes on at one moment, and what was left.
 
     holder: who, what, since and operation of the command that has the lock, as far as known; None when it is free.
     working: agents of a command are at work whose own holder may be gone. claims: as in a survey. last: the newest
     operation, with who, what, its last step and outcome, and its result; what is missing was never written down.
+    refill_fault: what the last filling of the pool in the background failed at, if it did. uncertified: how the
+    certificates stand that something is wrong with. backups: None where the server makes none.
     """
 
     holder: Mapping[str, Any] | None
@@ -100,6 +130,9 @@ class State:
     last: Mapping[str, Any] | None
     free_bytes: int
     free_inodes: int
+    refill_fault: str | None = None
+    uncertified: Sequence[Mapping[str, Any]] = ()
+    backups: BackupFacts | None = None
 
 
 class CommandFailedError(SchoolctlError):
@@ -119,6 +152,19 @@ class CommandFailedError(SchoolctlError):
         self.in_short = f"{command.argv[0]} exited with {result.code}{last}"
 
 
+class CallFailedError(SchoolctlError):
+    """Report a call that a program on the server did not answer with a result."""
+
+    def __init__(self, command: Command, because: str, host: str, details: str = "") -> None:
+        super().__init__(
+            "A call failed on the server",
+            because=f"{command.mask(because)}, says `{command.shown()}` on {host}",
+            details=command.mask(details),
+        )
+        # In the program's own words.
+        self.reason = command.mask(because)
+
+
 class UnprovisionedError(RefusedError):
     """Report a server that `schoolctl provision` has not made ready yet."""
 
@@ -134,19 +180,22 @@ class Server:
         root: str,
         frappe_uid: int,
         database_client: Sequence[str],
-        http_port: int = 80,
+        https_port: int = 443,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
         self.root = root
         self._owner = str(frappe_uid)
         self._database_client = list(database_client)
-        self._http_port = http_port
+        self._https_port = https_port
         self._transport = transport
         self._now = now
         self._bound = False
         # What holds the lock through this connection, by the name of its journal.
         self._operation: str | None = None
+        # Programs that wait for calls, by what they were started with.
+        self._programs: dict[tuple[str, ...], int] = {}
+        self._asked = 0
 
     # --- the session -------------------------------------------------------------------------------------------------
 
@@ -217,8 +266,10 @@ class Server:
         """
         beside = copy.copy(self)
         beside._transport, beside._bound, beside._operation = self._transport.another(), False, None
-        beside._bind()
-        if self._operation is not None:
+        beside._programs, beside._asked = {}, 0
+        if self._operation is None:
+            beside._call("hello")
+        else:
             beside._call("join", name=self._operation)
         return beside
 
@@ -232,7 +283,14 @@ class Server:
             last=found["last"],
             free_bytes=found["free"]["bytes"],
             free_inodes=found["free"]["inodes"],
+            refill_fault=(found["refill"] or {}).get("fault"),
+            uncertified=found["uncertified"],
+            backups=facts_of(found["backups"]),
         )
+
+    def backup_facts(self) -> BackupFacts | None:
+        """Return how the server backs up and what it has written down of that; None if it was never told to."""
+        return facts_of(self._call("backups"))
 
     def containers(self) -> Mapping[str, Mapping[str, str]]:
         """Return image, state and status of each of the platform's containers, by name."""
@@ -265,32 +323,31 @@ class Server:
 
     def survey(self) -> Survey:
         """Return what is on the server now, in one round trip."""
-        found = self._call("survey", database_argv=self._database_client, config_keys=list(settings.MANAGED))
-        return Survey(
+        return self._survey(usage=False)[0]
+
+    def survey_with_usage(self) -> tuple[Survey, dict[str, Usage]]:
+        """Return what is on the server now, and by slug what each site takes, closed ones too, in one round trip."""
+        survey, used = self._survey(usage=True)
+        return survey, {name: _usage(**facts) for name, facts in used.items()}
+
+    def _survey(self, *, usage: bool) -> tuple[Survey, Mapping[str, Any]]:
+        found = self._call(
+            "survey", database_argv=self._database_client, config_keys=list(settings.MANAGED), usage=usage
+        )
+        survey = Survey(
             sites={name: SiteFact(name, **site) for name, site in found["sites"].items()},
             closed={name: SiteFact(name, **site) for name, site in found["closed"].items()},
             kept=found["kept"],
             files=found["files"],
             edge_is_current=found["edge_is_current"],
             claims=found["claims"],
-            backups=found["backups"],
+            backups=standing_of(found["backups"]),
             containers=found["containers"],
             databases=found["databases"],
             users=found["users"],
+            pool=found["pool"],
         )
-
-    def usage(self, survey: Survey) -> dict[str, Usage]:
-        """Return by slug what each site of a survey takes, closed ones too, in one round trip."""
-        sites = {name: (site, self.path("sites", name)) for name, site in survey.sites.items()}
-        for name, site in survey.closed.items():
-            sites.setdefault(name, (site, self.path("archive", name + CLOSED)))
-        found = self._call(
-            "usage",
-            database_argv=self._database_client,
-            databases={name: site.database for name, (site, _) in sites.items()},
-            folders={name: folder for name, (_, folder) in sites.items()},
-        )
-        return {name: _usage(**usage) for name, usage in found.items()}
+        return survey, found["usage"] or {}
 
     # --- programs ----------------------------------------------------------------------------------------------------
 
@@ -298,6 +355,34 @@ class Server:
         """Run a program; raises CommandFailedError unless it exits with 0."""
         answer = self._call("run", argv=list(command.argv), stdin=command.stdin, timeout=timeout)
         return self._good(command, Result(answer["code"], answer["stdout"], answer["stderr"]))
+
+    def start(self, command: Command) -> None:
+        """Start a program that answers calls, without waiting for it; it ends with the connection."""
+        if command.argv not in self._programs:
+            self._programs[command.argv] = self._call("start", argv=list(command.argv))
+
+    def ask(self, command: Command, request: Mapping[str, Any], *, within: float | None = None) -> Any:
+        """Return what a program answers to one call; it is started if it does not wait yet.
+
+        request: travels as one line of JSON. within: seconds after which the program is ended. Raises CallFailedError
+        if the program ends, or answers with a fault.
+        """
+        self.start(command)
+        self._asked += 1
+        line = json.dumps({"id": self._asked, **request})
+        try:
+            text = self._call("ask", program=self._programs[command.argv], line=line, within=within)
+        except ServerFaultError as fault:
+            del self._programs[command.argv]
+            raise CallFailedError(command, fault.because, self.name, fault.details) from None
+        answer = json_object(text) or {}
+        if answer.get("id") != self._asked:
+            # It is not asked again: what it says next would be taken for the answer to something else.
+            del self._programs[command.argv]
+            raise CallFailedError(command, "it answered another question than was asked", self.name)
+        if "fault" in answer:
+            raise CallFailedError(command, str(answer["fault"]), self.name)
+        return answer.get("result")
 
     def attach(self, argv: Sequence[str], *, tty: bool, who: str, what: str) -> int:
         """Run a program with this terminal's own streams; return its exit code, which the audit log gets too."""
@@ -315,10 +400,23 @@ class Server:
         answer: Mapping[str, Any] = self._call("dump", argv=list(argv), path=path)
         return answer
 
-    def load(self, argv: Sequence[str], path: str) -> None:
-        """Feed a gzipped file to a program."""
-        answer = self._call("load", argv=list(argv), path=path)
-        self._good(Command(tuple(argv)), Result(answer["code"], answer["stdout"], answer["stderr"]))
+    def load(self, command: Command, path: str) -> None:
+        """Feed a gzipped file to a program, after what the command has for its stdin."""
+        answer = self._call("load", argv=list(command.argv), path=path, preface=command.stdin)
+        self._good(command, Result(answer["code"], answer["stdout"], answer["stderr"]))
+
+    def read_from(self, command: Command) -> Iterator[bytes]:
+        """Yield what a program prints, piece by piece; raises SchoolctlError if it ends badly, or a piece is lost."""
+        reader, digest, whole = self._call("begin_reading", argv=list(command.argv)), hashlib.sha256(), None
+        while whole is None:
+            answer = self._call("read_on", reader=reader)
+            piece, whole = base64.b64decode(answer["piece"]), answer["sha256"]
+            digest.update(piece)
+            yield piece
+        if digest.hexdigest() != whole:
+            raise SchoolctlError(
+                "Could not read from the server", because=f"what `{command.shown()}` printed there arrived otherwise"
+            )
 
     def dump_parts(self, parts: Sequence[tuple[Sequence[str], str]]) -> list[Mapping[str, Any]]:
         """Write several dumps at once, each by its argv to its path; return what `dump` does of each."""
@@ -330,6 +428,44 @@ class Server:
         answer = self._call("load_parts", argv=list(argv), parts=[list(part) for part in parts])
         self._good(Command(tuple(argv)), Result(answer["code"], answer["stdout"], answer["stderr"]))
 
+    # --- the pool ----------------------------------------------------------------------------------------------------
+
+    def pool(self) -> PoolFact:
+        """Return what is in the pool of loaded databases."""
+        found = self._call("pool")
+        ready = Counter(row.get("golden", "") for row in found["databases"] if row["state"] == "ready")
+        last = found["last"] or {}
+        return PoolFact(
+            ready,
+            len(found["databases"]) - ready.total(),
+            found["filling"],
+            last.get("when"),
+            last.get("fault"),
+        )
+
+    def take_from_pool(self, golden: str, slug: str, note: Mapping[str, Any]) -> str | None:
+        """Claim a school's name together with a loaded database; return its name, None if there is none.
+
+        golden: the hash of the manifest that it was loaded from. Without one nothing is claimed either.
+        """
+        noted = {**note, "since": self._stamp()}
+        name: str | None = self._call("take", golden=golden, claim=self._claim_path(slug), note=noted)
+        return name
+
+    def fill_pool(
+        self, sql: Mapping[str, str], wanted: Sequence[Mapping[str, Any]], *, most: int, trim: bool
+    ) -> Mapping[str, int]:
+        """Load databases for the pool, at most so many; see `do_fill` of the agent. Return loaded, dropped, missing."""
+        done: Mapping[str, int] = self._call(
+            "fill", client=self._database_client, sql=dict(sql), wanted=list(wanted), most=most, trim=trim
+        )
+        return done
+
+    def refill_pool(self, sql: Mapping[str, str], wanted: Sequence[Mapping[str, Any]]) -> bool:
+        """Let the server fill the pool by itself, in the background; say whether that begins now."""
+        begun: bool = self._call("refill", client=self._database_client, sql=dict(sql), wanted=list(wanted))
+        return begun
+
     def activate_edge(self) -> None:
         """Let Nginx take up what edge/conf says; a tree that it refuses changes nothing and raises."""
         self.run(Command(("/usr/local/sbin/schools-edge-activate",)))
@@ -339,13 +475,36 @@ class Server:
         said = self.run(Command(("/usr/local/sbin/schools-edge-activate", "--check"))).stdout
         return said.strip() == "unchanged"
 
+    def certificates(self) -> list[dict[str, Any]]:
+        """Return how the certificate of each school that the edge knows stands; see `schools-certs`."""
+        rows: list[dict[str, Any]] = json.loads(self.run(Command((_CERTS, "status"))).stdout)
+        return rows
+
+    def certify(self, slugs: Sequence[str], *, force: bool = False) -> list[dict[str, Any]]:
+        """Get what the certificates of these schools lack, and return how they stand then.
+
+        force: replace also those that lack nothing; raises CommandFailedError where that cannot be done.
+        """
+        argv = (_CERTS, "get", *(["--force"] if force else []), *slugs)
+        rows: list[dict[str, Any]] = json.loads(self.run(Command(argv), timeout=_CERTIFYING_S + 30 * len(slugs)).stdout)
+        return rows
+
+    def begin_certifying(self) -> None:
+        """Let the server see to all certificates by itself, without waiting for it."""
+        self.run(Command(("systemctl", "start", "--no-block", "schools-certs.service")))
+
+    def keep_certificate(self, slug: str, bundle: str) -> dict[str, Any]:
+        """Hand over a school's own certificate with its key (PEM); return names, issuer, expires, trusted, missing."""
+        row: dict[str, Any] = json.loads(self.run(Command((_CERTS, "own", slug), stdin=bundle)).stdout)
+        return row
+
     def answers(self, host: str, *, wanted: Sequence[int] = (200,), within: float = 0.0) -> int | None:
         """Return the status of the login page for a visitor of `host`, or None.
 
         Asks until it is a wanted one, for at most `within` seconds: Nginx follows a reload a moment later.
         """
         status: int | None = self._call(
-            "probe", host=host, port=self._http_port, path="/login", wanted=list(wanted), within=within
+            "probe", host=host, port=self._https_port, path="/login", wanted=list(wanted), within=within
         )
         return status
 
@@ -367,12 +526,7 @@ class Server:
 
     def read_json(self, path: str) -> dict[str, Any] | None:
         """Return a file's JSON object, or None when there is none or it is not one."""
-        text = self.read(path)
-        try:
-            document = json.loads(text) if text is not None else None
-        except ValueError:
-            return None
-        return document if isinstance(document, dict) else None
+        return json_object(self.read(path))
 
     def database_of(self, site_folder: str) -> str | None:
         """Return the database that a site's configuration names, or None; its secrets stay on the server."""
@@ -385,6 +539,10 @@ class Server:
         """Put a file in place by one rename; return the text that it replaced, or None."""
         before: str | None = self._call("write", path=path, text=text, mode=mode, owner=owner, group=group)
         return before
+
+    def append(self, path: str, offset: int, piece: bytes) -> None:
+        """Add a piece to a file of root's that has `offset` bytes so far; the first one makes it."""
+        self._call("append", path=path, offset=offset, piece=base64.b64encode(piece).decode())
 
     def write_site_config(self, folder: str, values: Mapping[str, Any]) -> None:
         """Write a site's configuration, readable to the bench alone."""
@@ -418,6 +576,20 @@ class Server:
         """Make a folder of the bench's own; say whether it is new."""
         new: bool = self._call("make_folder", path=path, mode="0750", owner=self._owner, group=self._owner)
         return new
+
+    def make_site_folders(self, paths: Sequence[str]) -> None:
+        """Make folders of the bench's own, in order, in one round trip."""
+        self._call("make_folders", paths=list(paths), mode="0750", owner=self._owner, group=self._owner)
+
+    def hand_over(self, path: str) -> int:
+        """Give a folder with all that is in it to the bench; return how many files that are."""
+        count: int = self._call("hand_over", path=path, owner=self._owner, group=self._owner)
+        return count
+
+    def key_opens(self, folder: str, tokens: Sequence[str]) -> int:
+        """Return how many encrypted values the key in a site's folder opens; the key stays on the server."""
+        count: int = self._call("key_opens", config=f"{folder}/site_config.json", tokens=list(tokens))
+        return count
 
     def remove(self, path: str) -> None:
         """Remove a file or a whole folder, if it is there."""
@@ -456,6 +628,11 @@ class Server:
         """Return the free space, in bytes, where the schools lie."""
         return int(self._call("free", path=self.root)["bytes"])
 
+    def sync_latency(self) -> list[float]:
+        """Return how long single small writes wait for the disk that holds the schools, in ms, at least one."""
+        waits: list[float] = self._call("sync_latency", count=200, within=3.0)
+        return waits
+
     # --- claims ------------------------------------------------------------------------------------------------------
 
     def claim(self, slug: str) -> dict[str, Any] | None:
@@ -483,6 +660,10 @@ class Server:
         self._bind()
         try:
             return self._transport.call(operation, **arguments)
+        except UnreachableError:
+            # The next one would be another agent, which knows no root.
+            self._bound = False
+            raise
         except ServerFaultError as fault:
             if fault.kind == "unprovisioned":
                 raise UnprovisionedError(
@@ -492,7 +673,8 @@ class Server:
 
     def _bind(self) -> None:
         if not self._bound:
-            self._transport.call("hello", root=self.root)
+            # Its answer says nothing that the next one does not.
+            self._transport.tell("hello", root=self.root)
             self._bound = True
 
     def _good(self, command: Command, result: Result) -> Result:
@@ -506,6 +688,15 @@ class Server:
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def json_object(text: str | None) -> dict[str, Any] | None:
+    """Return the JSON object that a text holds; None when there is no text or it is not one."""
+    try:
+        document = json.loads(text) if text is not None else None
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def _usage(time_zone: str | None, **facts: Any) -> Usage:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from schoolctl.schools import apps, settings
-from schoolctl.schools.model import School
+from schoolctl.schools import apps, checks, settings
+from schoolctl.schools.backups import Keep
+from schoolctl.schools.model import FILE_NAME, School
 from schoolctl.schools.platform import FRAPPE_UID, Platform, Sizing
 
 if TYPE_CHECKING:
@@ -36,13 +37,19 @@ def bench_image(platform: Platform, project_root: Path, lock_file: Path) -> str:
         release=platform.release,
         debian_image=platform.images.debian,
         extra_ca_file=project_root / platform.extra_ca_file if platform.extra_ca_file else None,
+        lms_app_is_lent=bool(platform.lms_app_source),
     )
     return f"schools/bench:{tag}"
 
 
 def platform_context(platform: Platform) -> dict[str, Any]:
     """Return the platform as the templates of schools see it: what is declared, nothing of one server or image."""
-    return {**_plain(platform), "frappe_uid": FRAPPE_UID}
+    context = {**_plain(platform), "frappe_uid": FRAPPE_UID}
+    context["backups"]["targets"] = {
+        name: {**_plain(target), "ssh": target.ssh, "folder": target.folder}
+        for name, target in platform.backups.placed(platform.root).items()
+    }
+    return context
 
 
 def server_context(platform: Platform, *, templates: Path, image: str, memory_mb: int, cores: int) -> dict[str, Any]:
@@ -77,9 +84,11 @@ def school_context(school: School, platform: Mapping[str, Any], *, templates: Pa
         # What a browser wraps around a file comes on top of it.
         "max_body_mb": school.quota.file_mb + 1 if school.quota.file_mb else None,
         "connections": school.quota.connections or 0,
+        "keep": _keep(school, platform),
         "site": school.slug,
         "site_dir": f"{platform['root']}/sites/{school.slug}",
-        "url": url(school, platform["edge"]["public_http_port"]),
+        "url": url(school, platform),
+        "certificate": certificate(school, platform),
     }
     context["config"] = _config(school, context["url"])
     context["files"] = _files(templates, "school", {"platform": platform, "school": context})
@@ -103,6 +112,14 @@ def _config(school: School, address: str) -> dict[str, Any]:
     }
 
 
+def _keep(school: School, platform: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many of the school's sets stay: by its row, and by the platform where that says nothing."""
+    kept = school.keep.over(Keep(**platform["backups"]["keep"])).row
+    if not any(kept.values()):
+        raise checks.wrong(f"{FILE_NAME}: schools.{school.slug}.backup.keep", "and platform.yml keep no set at all")
+    return kept
+
+
 def _from_day_on(day: str) -> str:
     """Return a regular expression for ISO times on or after a day: Nginx can match, but not compare."""
     later = [
@@ -111,10 +128,16 @@ def _from_day_on(day: str) -> str:
     return f"^(?:{'|'.join([day, *later])})"
 
 
-def url(school: School, public_http_port: int) -> str:
+def certificate(school: School, platform: Mapping[str, Any]) -> str:
+    """Return where the school's certificate comes from: own, acme or self-signed."""
+    return school.certificate or str(platform["tls"]["certificates"])
+
+
+def url(school: School, platform: Mapping[str, Any]) -> str:
     """Return the school's canonical address without a slash at its end."""
-    port = "" if public_http_port == 80 else f":{public_http_port}"
-    return f"http://{school.domain}{port}"
+    scheme, usual = ("http", 80) if certificate(school, platform) == "self-signed" else ("https", 443)
+    port = platform["edge"][f"public_{scheme}_port"]
+    return f"{scheme}://{school.domain}" + ("" if port == usual else f":{port}")
 
 
 def _files(templates: Path, section: str, context: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -33,6 +33,8 @@ NOT_CONTENT = frozenset(
         "tests-report",
     }
 )
+# Where an app says what has to be installed for it.
+LMS_APP_NEEDS = frozenset({"package.json", "pyproject.toml", "yarn.lock"})
 NOT_CONTENT_SUFFIXES = (".pyc", ".egg-info")
 
 
@@ -113,17 +115,23 @@ def image_tag(
     release: str,
     debian_image: str,
     extra_ca_file: Path | None = None,
+    lms_app_is_lent: bool = False,
 ) -> str:
     """Return the tag of the image that these inputs make: the release line and 12 hex digits of their content.
 
-    Equal inputs give equal tags on every machine; whatever can change the image changes the tag.
+    Equal inputs give equal tags on every machine; whatever can change the image changes the tag. Of an lms_app that is
+    lent to the bench nothing in the image is run, so only what it needs installed counts.
     """
     digest = hashlib.sha256()
     for app in lock:
         _feed(digest, "app", app.name, app.commit)
     _feed(digest, "release", release)
     _feed(digest, "debian", debian_image)
-    for name, tree in (("lms_app", lms_app_dir), ("image", image_dir)):
+    if lms_app_is_lent:
+        for needs in sorted(path for path in lms_app_dir.iterdir() if path.name in LMS_APP_NEEDS):
+            _feed(digest, "needs", needs.name, needs.read_bytes())
+    trees = (("image", image_dir),) if lms_app_is_lent else (("lms_app", lms_app_dir), ("image", image_dir))
+    for name, tree in trees:
         _feed(digest, "tree", name)
         for entry in tree_entries(tree):
             _feed(digest, *entry)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from schoolctl.errors import DeclarationError, RefusedError
 from schoolctl.schools import settings
-from schoolctl.schools.model import Quota, School, Schools
+from schoolctl.schools.model import OWN_CERTIFICATE, Quota, School, Schools
 
 Change = Callable[[School], School]
 
@@ -24,6 +24,16 @@ def add_domain(domain: str) -> Change:
         return school if domain in school.hosts else replace(school, aliases=(*school.aliases, domain))
 
     return change
+
+
+def own_certificate(school: School) -> School:
+    """Let the school bring its certificate."""
+    return replace(school, certificate=OWN_CERTIFICATE)
+
+
+def platform_certificate(school: School) -> School:
+    """Let the school have the certificate that the platform gets for it."""
+    return replace(school, certificate="")
 
 
 def remove_domain(domain: str) -> Change:

@@ -17,7 +17,10 @@ EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 
 # Folder names that the bench or this product uses beside the schools' own.
 RESERVED_SLUGS = frozenset(
-    {"all", "apps", "archive", "assets", "backups", "edge", "erpnext", "frappe", "localhost", "lms-app", "logs"}
+    {
+        *("all", "apps", "archive", "assets", "backups", "edge", "erpnext", "frappe", "localhost", "lms-app", "logs"),
+        *("declared", "fetched", "inventory", "locks", "repository", "spool"),
+    }
 )
 
 # Last labels that never lead a visitor to a server, and why (RFC 6761, 6762, 7686, 8375, 9476; ICANN for `internal`).
@@ -134,6 +137,18 @@ def day(value: Any) -> str:
     if checked != found.isoformat():
         raise InvalidValueError('is no day such as "2026-12-31"')
     return checked
+
+
+def is_key_of(kind: str, encoded: str) -> bool:
+    """Tell whether the bytes of a public SSH key (base64) begin with the kind that its line names."""
+    # Here, because few declarations are looked at for one.
+    from base64 import b64decode
+
+    try:
+        content = b64decode(encoded, validate=True)
+    except ValueError:
+        return False
+    return content.startswith(len(kind).to_bytes(4, "big") + kind.encode())
 
 
 def _host_name(value: Any) -> str:

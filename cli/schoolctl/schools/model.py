@@ -6,15 +6,18 @@ from typing import Any
 
 from schoolctl.errors import DeclarationError
 from schoolctl.schools import checks, settings
+from schoolctl.schools.backups import Keep
 
 FILE_NAME = "schools.yml"
 
 
 OPEN_STATES = ("active", "suspended")
 STATES = (*OPEN_STATES, "closed")
+# In a row: the school brings its certificate, and nobody is asked for one.
+OWN_CERTIFICATE = "own"
 _KEYS = (
     "title", "domain", "aliases", "admin_email", "locale", "state", "keep_until", "reopen_as", "quota", "config",
-    "staging",
+    "staging", "certificate", "backup",
 )  # fmt: skip
 
 
@@ -55,7 +58,8 @@ class School:
 
     slug: site folder name for ever. domain: canonical host name. aliases: names that answer 308 to it.
     keep_until: the day (ISO, UTC) up to which a closed school can be reopened. reopen_as: the state that it then has;
-    empty for active. config: settings of the site, by key.
+    empty for active. config: settings of the site, by key. certificate: `own` for one that the school brings; empty for
+    what the platform gets. keep: how many of its backups stay, where that differs from the platform.
     """
 
     slug: str
@@ -70,6 +74,8 @@ class School:
     quota: Quota = Quota()
     config: Mapping[str, settings.Value] = field(default_factory=dict)
     staging: Staging | None = None
+    certificate: str = ""
+    keep: Keep = field(default_factory=Keep)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -98,6 +104,10 @@ class School:
             row["config"] = dict(self.config)
         if self.staging:
             row["staging"] = _fields(self.staging)
+        if self.certificate:
+            row["certificate"] = self.certificate
+        if kept := self.keep.row:
+            row["backup"] = {"keep": kept}
         return row
 
     @classmethod
@@ -125,6 +135,9 @@ class School:
             raise checks.wrong(f"{where}.reopen_as", "belongs to a closed school only")
         if reopen_as and reopen_as not in OPEN_STATES:
             raise checks.wrong(f"{where}.reopen_as", f"{reopen_as!r} is none of {', '.join(OPEN_STATES)}")
+        certificate = row.get("certificate") or ""
+        if certificate not in ("", OWN_CERTIFICATE):
+            raise checks.wrong(f"{where}.certificate", f"{certificate!r} is not `{OWN_CERTIFICATE}`, the only choice")
         config = row.get("config") or {}
         if not isinstance(config, Mapping):
             raise checks.wrong(f"{where}.config", "must be a mapping of settings")
@@ -145,6 +158,8 @@ class School:
             quota=_quota(f"{where}.quota", row["quota"]) if row.get("quota") else Quota(),
             config={str(key): settings.checked(f"{where}.config", key, value) for key, value in config.items()},
             staging=_staging(f"{where}.staging", row["staging"]) if row.get("staging") else None,
+            certificate=certificate,
+            keep=_backup(f"{where}.backup", row["backup"]) if row.get("backup") else Keep(),
         )
 
 
@@ -228,7 +243,10 @@ def _quota(where: str, value: Any) -> Quota:
     # Frappe's own limit on a database connection pool and on a day; a file may not be larger than what a browser sends.
     highest = {"cpu_seconds": 86400 * 64, "file_mb": 10240, "connections": 10000}
     for name, limit in part.items():
-        if limit is not None and (type(limit) is not int or not 1 <= limit <= highest[name]):
+        if limit is None:
+            continue
+        # Ansible hands over numbers of a class of its own.
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= highest[name]:
             raise checks.wrong(f"{where}.{name}", f"{limit!r} is not a whole number from 1 to {highest[name]}")
     return Quota(**part)
 
@@ -239,3 +257,10 @@ def _staging(where: str, value: Any) -> Staging:
         of=_checked(f"{where}.of", checks.slug, part["of"]),
         expires=_checked(f"{where}.expires", checks.day, part["expires"]),
     )
+
+
+def _backup(where: str, value: Any) -> Keep:
+    if not isinstance(value, Mapping):
+        raise checks.wrong(where, "must be a mapping of keep")
+    checks.known_keys(where, value, ("keep",))
+    return Keep.from_mapping(f"{where}.keep", value.get("keep", {}))

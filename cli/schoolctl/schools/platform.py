@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schoolctl.schools import checks
+from schoolctl.schools.backups import Backups
 from schoolctl.schools.yaml_file import read_mapping
 
 FILE_NAME = "platform.yml"
@@ -23,6 +24,24 @@ CONTAINERS = tuple(
     )
 )  # fmt: skip
 
+# How many loaded databases may stand ready for each of the most common locales; each takes some 90 MB of the disk.
+POOL_SIZES = range(101)
+
+# What other whole numbers than ports may be.
+_RANGES = {
+    "pool_size": POOL_SIZES,
+    "guest_cache_seconds": range(61),
+    "logins_per_minute_of_address": range(10_001),
+    "logins_per_minute_of_school": range(10_001),
+    "requests_at_once_of_address": range(10_001),
+    "requests_at_once_of_school": range(10_001),
+    "sockets_at_once_of_address": range(10_001),
+    "sockets_at_once_of_school": range(10_001),
+}
+
+# Where a lab's server has the checkout's own app (molecule/shared), and no other server has anything.
+LAB_APP = "/var/lib/schools-lab/lms_app"
+
 # Two folders deep, and of characters that no template has to quote.
 _ROOT = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*){2,}")
 
@@ -33,22 +52,55 @@ _FORMS = (
     ("bootstrap_user", re.compile(r"[a-z_][a-z0-9_-]{0,31}"), "is no user name"),
     ("timezone", re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}"), "is no time zone such as Europe/Paris"),
     ("release", re.compile(r"version-[0-9]{2}"), "is no release line such as version-15"),
+    ("reboot_window", re.compile(r"(([01][0-9]|2[0-3]):[0-5][0-9])?"), 'is no time of day such as "03:30", nor empty'),
 )
+# How schools get their certificates, unless they bring one.
+CERTIFICATES = ("acme", "self-signed")
+_DIRECTORY = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
+_PLUGIN = re.compile(r"[a-z][a-z0-9]{1,30}")
 _APP = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The ports of the server, and what visitors use when something stands in front of it.
+    """The ports of the server, what visitors use when something stands in front of it, and how much each may ask.
 
-    public_addresses: where their DNS leads them; none means the address of hosts.yml.
+    ipv6: whether visitors come in over IPv6 too; False where the server's kernel has none. public_addresses: where
+    their DNS leads them; none means the address of hosts.yml. trusted_proxies: the networks whose word on a visitor's
+    address is taken.
     """
 
     http_port: int = 80
     https_port: int = 443
+    ipv6: bool = True
     public_http_port: int = 80
+    public_https_port: int = 443
     public_addresses: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    guest_cache_seconds: int = 5
+    logins_per_minute_of_address: int = 60
+    logins_per_minute_of_school: int = 300
+    requests_at_once_of_address: int = 300
+    requests_at_once_of_school: int = 600
+    sockets_at_once_of_address: int = 500
+    sockets_at_once_of_school: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Where the schools' certificates come from.
+
+    certificates: `acme` asks the authority at `directory`; `self-signed` asks nobody, and schools are reached by http.
+    email: whom the authority writes to. zone: its names directly below share one wildcard certificate, proven by DNS
+    through certbot's plugin `dns_plugin`.
+    """
+
+    certificates: str = "acme"
+    directory: str = "https://acme-v02.api.letsencrypt.org/directory"
+    email: str = ""
+    zone: str = ""
+    dns_plugin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +120,7 @@ class Images:
     mariadb: str = "mariadb:10.11.19"
     redis: str = "redis:7.4.11"
     nginx: str = "nginx:1.28.0"
+    restic: str = "restic/restic:0.18.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +133,11 @@ class ImageArchive:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The settings of one server; the comments in inventories/example say what each one means."""
+    """The settings of one server; the comments in inventories/example say what each one means.
+
+    lms_app_source: in a lab alone, the folder from which the bench runs lms_app instead of its image's copy, for
+    developing it: what is saved there is served, tests may run, and Frappe's developer mode may write there.
+    """
 
     root: str = "/srv/schools"
     timezone: str = "Etc/UTC"
@@ -93,11 +150,18 @@ class Platform:
     apps: tuple[App, ...] = ()
     accept_vulnerable_versions: Mapping[str, str] = field(default_factory=dict)
     bench_image: str = ""
+    lms_app_source: str = ""
     images: Images = field(default_factory=Images)
     image_archives: tuple[ImageArchive, ...] = ()
     extra_ca_file: str = ""
     contact: str = ""
+    reboot_window: str = ""
+    never_ban: tuple[str, ...] = ()
+    egress_allow: tuple[str, ...] = ()
+    pool_size: int = 2
     edge: Edge = field(default_factory=Edge)
+    tls: Tls = field(default_factory=Tls)
+    backups: Backups = field(default_factory=Backups)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "Platform":
@@ -126,9 +190,35 @@ class Platform:
                 )
         if platform.docker_packages not in {"official", "distribution"}:
             raise checks.wrong(f"{where}.docker_packages", "must be `official` or `distribution`")
+        if platform.lms_app_source not in {"", LAB_APP}:
+            raise checks.wrong(
+                f"{where}.lms_app_source",
+                f"is for labs alone, where it is {LAB_APP}: real schools run the lms_app of their image",
+                hint="`make dev` makes a lab for developing it",
+            )
+        _check_tls(f"{where}.tls", platform.tls)
         if not platform.bench_image and not platform.apps:
             raise checks.wrong(f"{where}.apps", "names no app to build the image from, and bench_image is empty")
         return platform
+
+
+def _check_tls(where: str, tls: Tls) -> None:
+    if tls.certificates not in CERTIFICATES:
+        raise checks.wrong(f"{where}.certificates", f"must be {' or '.join(f'`{way}`' for way in CERTIFICATES)}")
+    if not _DIRECTORY.fullmatch(tls.directory):
+        raise checks.wrong(f"{where}.directory", "must be the https address of an ACME directory, without a password")
+    for name, check in (("email", checks.email), ("zone", checks.domain)):
+        if value := getattr(tls, name):
+            try:
+                check(value)
+            except checks.InvalidValueError as fault:
+                raise checks.wrong(f"{where}.{name}", f"{value!r} {fault}") from None
+    if bool(tls.zone) != bool(tls.dns_plugin):
+        raise checks.wrong(where, "needs both `zone` and `dns_plugin` for a wildcard certificate, or neither")
+    if tls.dns_plugin and not _PLUGIN.fullmatch(tls.dns_plugin):
+        raise checks.wrong(f"{where}.dns_plugin", f"{tls.dns_plugin!r} is no plugin of certbot's, such as rfc2136")
+    if tls.dns_plugin == "route53":
+        raise checks.wrong(f"{where}.dns_plugin", "cannot be `route53`: it reads no file of credentials")
 
 
 def load(path: Path) -> Platform:
@@ -190,7 +280,7 @@ def _between(low: int, value: int, high: int) -> int:
 
 
 # How each field of a nested or repeated kind is read.
-_NESTED: dict[str, type[Any]] = {"images": Images, "edge": Edge}
+_NESTED: dict[str, type[Any]] = {"images": Images, "edge": Edge, "tls": Tls}
 _LISTS: dict[str, type[Any]] = {"apps": App, "image_archives": ImageArchive}
 
 
@@ -202,7 +292,9 @@ def _build(kind: Any, where: str, values: Any) -> Any:
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         place = f"{where}.{name}"
-        if name in _NESTED:
+        if name == "backups":
+            arguments[name] = Backups.from_mapping(place, value)
+        elif name in _NESTED:
             arguments[name] = _build(_NESTED[name], place, value)
         elif name in _LISTS:
             arguments[name] = tuple(
@@ -216,6 +308,14 @@ def _build(kind: Any, where: str, values: Any) -> Any:
             if not isinstance(value, Mapping):
                 raise checks.wrong(place, "must be a mapping of app to the exact version")
             arguments[name] = {_text(place, app): _text(f"{place}.{app}", version) for app, version in value.items()}
+        elif name in _RANGES:
+            if isinstance(value, bool) or not isinstance(value, int) or value not in _RANGES[name]:
+                raise checks.wrong(place, f"{value!r} is no whole number from 0 to {_RANGES[name][-1]}")
+            arguments[name] = value
+        elif fields[name].type in (bool, "bool"):
+            if not isinstance(value, bool):
+                raise checks.wrong(place, f"{value!r} is neither true nor false")
+            arguments[name] = value
         elif fields[name].type in (int, "int"):
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
                 raise checks.wrong(place, f"{value!r} is not a port number")
@@ -253,5 +353,26 @@ def _public_address(place: str, value: Any) -> str:
     return str(address)
 
 
+def _network(place: str, value: Any) -> str:
+    text = _text(place, value)
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise checks.wrong(place, f"{text!r} is no address or network, such as 203.0.113.5 or 203.0.113.0/24") from None
+
+
+def _proxies(place: str, value: Any) -> str:
+    network = _network(place, value)
+    if network.endswith("/0"):
+        raise checks.wrong(place, f"{network!r} is everybody: each visitor could then say who he is")
+    return network
+
+
 # How each entry of a plain list is read.
-_TEXTS = {"deploy_keys": _text, "public_addresses": _public_address}
+_TEXTS = {
+    "deploy_keys": _text,
+    "public_addresses": _public_address,
+    "trusted_proxies": _proxies,
+    "never_ban": _network,
+    "egress_allow": _network,
+}

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from schoolctl.errors import SchoolctlError, UnreachableError
@@ -53,16 +54,20 @@ class AgentSession:
         self._host = host
         self._last = 0
         self._sending = threading.Lock()
+        # Whether the agent has answered anything yet.
+        self.heard = False
 
     def start(self, source: bytes) -> None:
-        """Hand over the agent's program, preceded by its length, to the boot line that waits for it."""
+        """Hand over the agent's program, preceded by its length, to the boot line that waits for it, and greet it.
+
+        Nobody waits for its greeting: it comes before the first answer, and shows that the agent began.
+        """
         self._send(b"%d\n" % len(source) + source)
+        self._ask("hello", {})
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """Return the answer to one operation; see `Transport.call`."""
-        self._last += 1
-        self._send(json.dumps({"id": self._last, "do": operation, **arguments}).encode() + b"\n")
-        answer = self._receive(self._last)
+        answer = self._receive(self._ask(operation, arguments))
         if "fault" in answer:
             fault = answer["fault"]
             raise ServerFaultError(fault["kind"], fault["message"], details=fault.get("details", ""))
@@ -72,8 +77,14 @@ class AgentSession:
         """Send an operation that gets no answer; see `Transport.tell`."""
         self._send(json.dumps({"id": None, "do": operation, **arguments}).encode() + b"\n")
 
+    def _ask(self, operation: str, arguments: Mapping[str, Any]) -> int:
+        """Send an operation and return the number that its answer will bear."""
+        self._last += 1
+        self._send(json.dumps({"id": self._last, "do": operation, **arguments}).encode() + b"\n")
+        return self._last
+
     def _receive(self, number: int) -> dict[str, Any]:
-        """Return the answer to one request; answers that Ctrl-C gave up, and a login shell's words, are passed over."""
+        """Return the answer to one request; those that nobody waits for, and a login shell's words, are passed over."""
         while True:
             try:
                 line = self._from_agent.readline()
@@ -85,8 +96,10 @@ class AgentSession:
                 answer = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(answer, dict) and answer.get("id") == number:
-                return answer
+            if isinstance(answer, dict) and "id" in answer:
+                self.heard = True
+                if answer["id"] == number:
+                    return answer
 
     def _send(self, data: bytes) -> None:
         try:

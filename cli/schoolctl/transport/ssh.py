@@ -1,4 +1,8 @@
-"""Reach the server over SSH with paramiko: one connection a run, host keys verified, agent started once."""
+"""Reach the server over SSH with paramiko: one connection a run, host keys verified, agent started once.
+
+What waits for the network is done ahead: `begin` connects beside the rest of a command, and no request waits for the
+answer to one before that only says that the agent is there.
+"""
 
 import getpass
 import logging
@@ -6,15 +10,23 @@ import os
 import selectors
 import shlex
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import paramiko
+from typing import TYPE_CHECKING, Any
 
 from schoolctl.errors import UnreachableError
 from schoolctl.schools.hosts import Host
+from schoolctl.transport import lean
 from schoolctl.transport.session import BOOT, TAKE, AgentSession
+
+if TYPE_CHECKING:
+    import paramiko
+else:
+    paramiko = lean.load("paramiko", without="invoke")
 
 # What goes wrong is said in our own words; without a handler Python would print paramiko's traceback before them.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -51,14 +63,33 @@ class SshTransport:
         self._client: paramiko.SSHClient | None = None
         self._channel: paramiko.Channel | None = None
         self._session: AgentSession | None = None
+        self._begun: Future[None] | None = None
+
+    def begin(self) -> None:
+        """Connect in the background; the first need waits for it, and hears what went wrong."""
+        begun = self._begun = Future[None]()
+
+        def start() -> None:
+            try:
+                # Not through the future, which would hold it longer than the connection: see `_start_agent`.
+                self._session = self._start_agent()
+            except BaseException as fault:
+                begun.set_exception(fault)
+            else:
+                begun.set_result(None)
+
+        # A daemon: who needs no server in the end does not wait for one that does not answer.
+        threading.Thread(target=start, daemon=True).start()
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """Return the agent's answer to one operation; see `Transport.call`."""
-        return self._agent().call(operation, **arguments)
+        with self._heard() as agent:
+            return agent.call(operation, **arguments)
 
     def tell(self, operation: str, **arguments: Any) -> None:
         """Send an operation and wait for nothing; see `Transport.tell`."""
-        self._agent().tell(operation, **arguments)
+        with self._heard() as agent:
+            agent.tell(operation, **arguments)
 
     def another(self) -> "SshTransport":
         """Return a further agent over this connection; see `Transport.another`."""
@@ -77,39 +108,74 @@ class SshTransport:
 
     def close(self) -> None:
         """End the connection, or one's own channel in another's; the agent notices and releases its lock."""
+        if self._begun is not None:
+            # Who is still connecting is not waited for, and hangs up by himself.
+            self._begun.add_done_callback(lambda _: self._hang_up())
+            self._begun = None
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._channel is not None:
             self._channel.close()
         if self._client is not None:
             self._client.close()
         self._client = self._channel = self._session = None
 
+    @contextmanager
+    def _heard(self) -> Iterator[AgentSession]:
+        """Yield the agent; if it never answered anything, say why."""
+        agent = self._agent()
+        try:
+            yield agent
+        except UnreachableError:
+            channel = self._channel
+            if agent.heard or channel is None or not channel.get_transport().is_active():
+                raise
+            self._session = None
+            raise self._never_began(channel) from None
+
     def _agent(self) -> AgentSession:
+        if self._begun is not None:
+            try:
+                self._begun.result()
+            except UnreachableError:
+                self._begun = None  # the next need tries again
+                raise
+            self._begun = None
         if self._session is None:
             self._session = self._start_agent()
         return self._session
 
     def _start_agent(self) -> AgentSession:
-        channel = self._channel = self._open_channel()
+        # Two methods: an exception that paramiko keeps while it connects keeps this frame, and what it refers to, past
+        # the end of the connection. Then Python closes the agent's streams in any order, and complains.
+        return self._start_agent_in(self._open_channel())
+
+    def _start_agent_in(self, channel: paramiko.Channel) -> AgentSession:
+        self._channel = channel
         channel.exec_command(shlex.join([*_SUDO, "python3", "-I", "-c", BOOT]))
         # paramiko's stubs know neither that "rb" gives bytes nor that key_filename may be a list.
         to_agent: Any = channel.makefile("wb")
         from_agent: Any = channel.makefile("rb")
         session = AgentSession(to_agent, from_agent, self._host.name)
-        session.start(self._agent_source)
         try:
-            session.call("hello")
+            session.start(self._agent_source)
         except UnreachableError:
-            words = channel.makefile_stderr("r").read()
-            text = words.decode(errors="replace") if isinstance(words, bytes) else words
-            raise UnreachableError(
-                f"Could not start work on {self._host.name}",
-                because=text.strip().splitlines()[-1] if text.strip() else "the login shell ended at once",
-                hint="run `schoolctl provision`: it gives the deploy user sudo without a password",
-            ) from None
+            raise self._never_began(channel) from None
         return session
+
+    def _never_began(self, channel: paramiko.Channel) -> UnreachableError:
+        words = channel.makefile_stderr("r").read()
+        text = words.decode(errors="replace") if isinstance(words, bytes) else words
+        return UnreachableError(
+            f"Could not start work on {self._host.name}",
+            because=text.strip().splitlines()[-1] if text.strip() else "the login shell ended at once",
+            hint="run `schoolctl provision`: it gives the deploy user sudo without a password",
+        )
 
     def _open_channel(self) -> paramiko.Channel:
         if self._beside is not None:
+            self._beside._agent()  # its connection may still be under way
             return self._beside._open_channel()
         if self._client is None:
             self._client = self._connect()
@@ -186,6 +252,10 @@ def _ssh_config(address: str) -> dict[str, Any]:
     path = Path("~/.ssh/config").expanduser()
     if not path.exists():
         return {}
+    if "exec" in path.read_text(encoding="utf-8", errors="replace").lower():
+        # `Match exec` is what paramiko wants it for.
+        reader: Any = paramiko.config
+        reader.invoke = import_module("invoke")
     return dict(paramiko.SSHConfig.from_path(str(path)).lookup(address))
 
 

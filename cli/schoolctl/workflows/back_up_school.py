@@ -1,116 +1,155 @@
-"""Back up a school: database, files and configuration in one set on the server, verified before it counts."""
+"""Back up a school: the server writes a set of it, and stores that in every target."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from schoolctl.bench import database
-from schoolctl.errors import SchoolctlError
-from schoolctl.remote.server import Server
+from schoolctl.errors import DeclarationError, SchoolctlError, UnreachableError
+from schoolctl.remote.backups import Backups, Stored, Written
+from schoolctl.remote.server import CallFailedError, Server, UnprovisionedError
+from schoolctl.remote.standing import BackupFacts
 from schoolctl.transport.base import Command
 from schoolctl.workflows.databases import drop_database
-from schoolctl.workflows.step import Step
+from schoolctl.workflows.step import Progress, Step, run_steps
 
-PARTIAL = ".partial"
-MANIFEST = "manifest.json"
-DATABASE_FILE = "database.sql.gz"
-FILES_FILE = "files.tar"
-CONFIG_FILE = "site_config.json"
 # Where Frappe keeps what people uploaded; its own backups and logs beside them are not part of a set.
 UPLOADS = ("public/files", "private/files")
+# What a copy of a school travels in, from its site to another.
+DATABASE_FILE = "database.sql.gz"
+FILES_FILE = "files.tar"
+# What is set aside for an export, in the folder for sets on their way.
+EXPORT = ".export"
 
 _ROOM = 512 * 1024 * 1024
 
 
 @dataclass
 class BackUpSchool:
-    """Write a set beside its final name, read it back, and keep it by one rename."""
+    """Let the server write a set of a school and store it in targets.
+
+    targets: their names. everywhere: whether those are all there are. stored: what came of each; faults: of each that
+    failed, why.
+    """
 
     server: Server
     school: Mapping[str, Any]
-    manifest: dict[str, Any] = field(default_factory=dict)
+    targets: Sequence[str]
+    everywhere: bool = True
+    written: Written | None = None
+    stored: dict[str, Stored] = field(default_factory=dict)
+    faults: dict[str, SchoolctlError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Name the set after the moment it was begun."""
-        self.set_id = self.server.stamp().strftime("%Y%m%dT%H%M%SZ")
-        self._sets = self.server.path("backups", self.school["slug"])
-        self._partial = f"{self._sets}/{self.set_id}{PARTIAL}"
+        """Name what the steps work on."""
+        self.backups = Backups(self.server)
+        self._slug: str = self.school["slug"]
+        self._fetched = self.backups.fetched(self._slug)
 
-    def steps(self) -> list[Step]:
-        """Return the story of a backup, in order."""
+    def run(self, progress: Progress, *, dry_run: bool = False) -> None:
+        """Write a set and store it in every target, whatever becomes of the others.
+
+        Raises SchoolctlError that names the targets that failed; what the others have stays.
+        """
+        run_steps(self._writing(), progress, dry_run=dry_run)
+        self._store_everywhere(progress, dry_run=dry_run)
+        # What a restore replaced is let go of for a set that is wherever sets shall be, and for no less.
+        if self.everywhere:
+            run_steps([self._letting_go()], progress, dry_run=dry_run)
+
+    def store_anew(self, progress: Progress) -> None:
+        """Write a set and store it as `run` does; what the last restore kept stays."""
+        run_steps(self._writing(), progress)
+        self._store_everywhere(progress, dry_run=False)
+
+    def last_steps(self) -> list[Step]:
+        """Return the story of a last backup, which has to succeed everywhere and is read back."""
         return [
-            Step("Clear what an interrupted backup left", is_done=self._nothing_left, do=self._clear_left),
-            Step("Begin a set", do=self._begin, undo=lambda: self.server.remove(self._partial)),
-            Step("Dump the database", do=self._dump),
-            Step("Pack the files", do=self._pack),
-            Step("Write its manifest", do=self._write_manifest),
-            Step("Read it back", do=self._verify),
-            Step(
-                "Keep the set",
-                is_done=lambda: self.server.exists(f"{self._sets}/{self.set_id}/{MANIFEST}"),
-                do=lambda: self.server.rename(self._partial, f"{self._sets}/{self.set_id}"),
-                commits=True,
-            ),
-            Step("Let go of what the last restore kept", is_done=self._nothing_kept, do=self._drop_kept),
+            *self._writing(),
+            *map(self._storing, self.targets),
+            Step("Read it back", do=self._read_back, undo=self._drop_fetched),
+            self._letting_go(),
         ]
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the set holds."""
-        database, files = self.manifest["database"], self.manifest["files"]
+        """What the set holds, and where it is."""
+        written = self.written
+        if written is None:
+            return {}
         return {
-            "set": self.set_id,
-            "tables": database["tables"],
-            "files": files["files"],
-            "bytes": database["bytes"] + files["bytes"],
+            "set": written.set_id,
+            "tables": written.tables,
+            "files": written.files,
+            "bytes": written.bytes,
+            "targets": list(self.stored),
+            "added_bytes": {target: stored.added_bytes for target, stored in self.stored.items()},
         }
 
-    def _partials(self) -> list[str]:
-        return [name for name in self.server.names_in(self._sets) if name.endswith(PARTIAL)]
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    def _writing(self) -> list[Step]:
+        return [
+            Step("Clear what an interrupted export left", is_done=self._nothing_left, do=self._clear_left),
+            Step("Write a set", do=self._write),
+        ]
+
+    def _storing(self, target: str) -> Step:
+        return Step(f"Store it in {target}", do=partial(self._store, target))
+
+    def _letting_go(self) -> Step:
+        return Step("Let go of what the last restore kept", is_done=self._nothing_kept, do=self._drop_kept)
+
+    # --- deeds -------------------------------------------------------------------------------------------------------
 
     def _nothing_left(self) -> bool:
-        return not self._partials()
+        return not self.server.exists(self._fetched + EXPORT)
 
     def _clear_left(self) -> None:
-        for name in self._partials():
-            self.server.remove(f"{self._sets}/{name}")
+        self.server.remove(self._fetched + EXPORT)
 
-    def _begin(self) -> None:
-        self._database = site_database(self.server, self.school)
-        require_room(self.server, f"back up `{self.school['slug']}`")
-        self._take_free_name()
-        self.server.make_folder(self._sets)
-        self.server.make_folder(self._partial)
+    def _write(self) -> None:
+        site_database(self.server, self.school)
+        require_room(self.server, f"back up `{self._slug}`")
+        self.written = self.backups.write(self._slug)
 
-    def _take_free_name(self) -> None:
-        """Give the set a number if the one before it was begun in the same second."""
-        names, moment, number = self.server.names_in(self._sets), self.set_id, 2
-        while self.set_id in names:
-            self.set_id, number = f"{moment}-{number}", number + 1
-        self._partial = f"{self._sets}/{self.set_id}{PARTIAL}"
+    def _store(self, target: str) -> None:
+        self.stored[target] = self.backups.store(self._slug, target)
 
-    def _dump(self) -> None:
-        written = self.server.dump(database.dump(self._database), f"{self._partial}/{DATABASE_FILE}")
-        self.manifest["database"] = {"file": DATABASE_FILE, **written}
+    def _store_everywhere(self, progress: Progress, *, dry_run: bool) -> None:
+        for target in self.targets:
+            try:
+                run_steps([self._storing(target)], progress, dry_run=dry_run)
+            except UnreachableError:
+                raise
+            except SchoolctlError as fault:
+                self.faults[target] = fault
+        if not self.faults:
+            return
+        kept = f"; {', '.join(self.stored)} has the set" if self.stored else "; the set is in the spool on the server"
+        [first, *_] = self.faults
+        raise SchoolctlError(
+            f"Could not store a set of `{self._slug}` in {', '.join(self.faults)}",
+            because="; ".join(self._said(name, fault) for name, fault in self.faults.items()) + kept,
+            hint=f"look at it with `schoolctl backup-targets check {first}`, then run the same command again",
+            details="\n".join(fault.details for fault in self.faults.values() if fault.details),
+        )
 
-    def _pack(self) -> None:
-        written = self.server.pack(self.school["site_dir"], UPLOADS, f"{self._partial}/{FILES_FILE}")
-        self.manifest["files"] = {"file": FILES_FILE, **written}
+    def _said(self, target: str, fault: SchoolctlError) -> str:
+        words = fault.reason if isinstance(fault, CallFailedError) else fault.because or fault.what
+        return words if words.startswith(f"{target}: ") else f"{target}: {words}"
 
-    def _write_manifest(self) -> None:
-        config = f"{self._partial}/{CONFIG_FILE}"
-        self.server.copy(f"{self.school['site_dir']}/site_config.json", config)
-        self.manifest["config"] = {"file": CONFIG_FILE, "sha256": self.server.sha256(config)}
-        row = {"slug": self.school["slug"], **self.school["row"]}
-        self.manifest |= {"set": self.set_id, "school": row, "image": self.server.survey().image}
-        self.server.write(f"{self._partial}/{MANIFEST}", json.dumps(self.manifest, indent=1, sort_keys=True) + "\n")
+    def _read_back(self) -> None:
+        self._drop_fetched()
+        set_id = self.written.set_id if self.written else None
+        self.backups.fetch(self._slug, self._fetched, set_id=set_id, target=self.targets[0])
+        self._drop_fetched()
 
-    def _verify(self) -> None:
-        verify_set(self.server, self._partial)
+    def _drop_fetched(self) -> None:
+        self.server.remove(self._fetched)
 
     def _kept(self) -> list[str]:
-        return self.server.names_in(self.server.path("archive", self.school["slug"]))
+        return self.server.names_in(self.server.path("archive", self._slug))
 
     def _nothing_kept(self) -> bool:
         return not self._kept()
@@ -120,11 +159,33 @@ class BackUpSchool:
         survey = self.server.survey()
         in_use = {site.database for sites in (survey.sites, survey.closed) for site in sites.values()}
         for name in self._kept():
-            folder = self.server.path("archive", self.school["slug"], name)
+            folder = self.server.path("archive", self._slug, name)
             kept = self.server.database_of(folder)
             if kept is not None and kept not in in_use:
                 drop_database(self.server, kept)
             self.server.remove(folder)
+
+
+def backup_facts(server: Server) -> BackupFacts:
+    """Return how a server backs up; raises UnprovisionedError if it was never told to."""
+    facts = server.backup_facts()
+    if facts is None:
+        raise UnprovisionedError(
+            f"{server.name} makes no backups yet",
+            because="nobody has told it where to",
+            hint="run `schoolctl provision --tags backups`",
+        )
+    return facts
+
+
+def chosen_targets(facts: BackupFacts, names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the targets of these names, all if none is named; raises DeclarationError for an unknown one."""
+    for name in names or ():
+        if name not in facts.targets:
+            raise DeclarationError(
+                f"There is no target `{name}`", because=f"the server knows {', '.join(facts.targets) or 'none'}"
+            )
+    return tuple(dict.fromkeys(names)) if names else facts.targets
 
 
 def site_database(server: Server, school: Mapping[str, Any]) -> str:
@@ -139,45 +200,28 @@ def site_database(server: Server, school: Mapping[str, Any]) -> str:
     return name
 
 
-def require_room(server: Server, wish: str) -> None:
-    """Raise SchoolctlError if there is little space for a copy of a school. wish: as in "Could not <wish>"."""
-    free = server.free_bytes()
-    if free < _ROOM:
+def require_room(server: Server, wish: str, needed: int = 0) -> None:
+    """Raise SchoolctlError if there is little space for a copy of a school. wish: as in "Could not <wish>".
+
+    needed: bytes that it takes, as far as that is known.
+    """
+    free, least = server.free_bytes(), _ROOM + needed
+    if free < least:
         raise SchoolctlError(
             f"Could not {wish}",
             because=f"only {free // 1024**2} MB are free below {server.root}",
-            hint=f"free at least {_ROOM // 1024**2} MB there, then run it again",
+            hint=f"free at least {least // 1024**2} MB there, then run it again",
         )
 
 
-def unpack_files(server: Server, archive: str, folder: str) -> None:
-    """Make a site's folders, and fill them with the files of a set; root alone may write where `folder` lies."""
+def make_site_folders(server: Server, folder: str) -> None:
+    """Make a site's folders; root alone may write where `folder` lies."""
     for name in ("", "/public", "/public/files", "/private", "/private/files", "/private/backups", "/locks", "/logs"):
         server.make_site_folder(folder + name)
+
+
+def unpack_files(server: Server, archive: str, folder: str) -> None:
+    """Make a site's folders, and fill them with packed files; root alone may write where `folder` lies."""
+    make_site_folders(server, folder)
     options = ("--extract", "--numeric-owner", "--same-permissions", f"--directory={folder}", f"--file={archive}")
     server.run(Command(("tar", *options)))
-
-
-def verify_set(server: Server, folder: str) -> dict[str, Any]:
-    """Read a whole set, compare it with its manifest and return that; raises SchoolctlError for any damage."""
-    manifest = server.read_json(f"{folder}/{MANIFEST}")
-    if manifest is None:
-        raise _damaged(folder, f"{MANIFEST} is missing or damaged")
-    for part in ("database", "files", "config"):
-        entry = manifest.get(part)
-        if not isinstance(entry, dict):
-            raise _damaged(folder, f"the manifest says nothing of its {part}")
-        found = server.sha256(f"{folder}/{entry['file']}")
-        if found != entry["sha256"]:
-            reason = "is missing" if found is None else "is not what the manifest says"
-            raise _damaged(folder, f"{entry['file']} {reason}")
-    server.run(Command(("gzip", "--test", f"{folder}/{manifest['database']['file']}")))
-    return manifest
-
-
-def _damaged(folder: str, reason: str) -> SchoolctlError:
-    return SchoolctlError(
-        f"The set {folder.rpartition('/')[2]} cannot be used",
-        because=reason,
-        hint="choose another set; `show` lists them",
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schoolctl.errors import RefusedError
-from schoolctl.remote.server import Server
+from schoolctl.remote.server import DRILL, Server
 
 
 def new_password() -> str:
@@ -30,9 +30,17 @@ class Again:
 
 
 def _restore(slug: str, claim: Mapping[str, Any]) -> Again:
-    # Without its set a restore would take the newest, which need not be the one that was chosen.
-    chosen = ("--set", str(claim["set"])) if claim.get("set") else ()
-    return Again(("restore", slug, *chosen), consent=("--yes",))
+    options = tuple(map(str, claim.get("options", ())))
+    # Without its set a restore would take the newest, which need not be the one that was chosen; a moment chooses one.
+    chosen = ("--set", str(claim["set"])) if claim.get("set") and "--at" not in options else ()
+    if of := claim.get("of"):
+        return Again(("restore", str(of), "--as", slug, *chosen, *options), consent=("--yes",))
+    return Again(("restore", slug, *chosen, *options), consent=("--yes",))
+
+
+def _import(slug: str, claim: Mapping[str, Any]) -> Again:
+    # The file is named among the options.
+    return Again(("import", *map(str, claim.get("options", ())), "--as", slug))
 
 
 def _as_begun(slug: str, claim: Mapping[str, Any]) -> tuple[str, ...]:
@@ -52,6 +60,8 @@ def _clone(slug: str, claim: Mapping[str, Any]) -> Again:
 _AGAIN: Mapping[str, Callable[[str, Mapping[str, Any]], Again]] = {
     "new-school": lambda slug, _: Again(("new-school", slug)),
     "restore": _restore,
+    "import": _import,
+    "verify-backup": lambda site, _: Again(("verify-backup", site.removesuffix(DRILL))),
     "close-school": _end,
     "reopen": lambda slug, _: Again(("reopen", slug)),
     "purge": _end,

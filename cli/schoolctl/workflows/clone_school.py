@@ -49,6 +49,7 @@ def staging_copy(
             keep_until="",
             reopen_as="",
             staging=Staging(source.slug, expires or usual),
+            certificate="",  # what the school brings is for its own names
         )
         return checked(schools, copy)[0]
     if declared.staging is None or declared.staging.of != source.slug:

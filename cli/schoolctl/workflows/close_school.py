@@ -28,7 +28,7 @@ class CloseSchool:
     """Put one school away, with a last backup made when nobody can change it any more.
 
     before, after: its row as it is and as it shall be. school: the facts of `after`. survey: of this run.
-    options: what was asked for, as a person types it. last_backup: whether a set is made that outlives the closing.
+    options: what was asked for, as a person types it. targets: which of them keep a last set; none makes none.
     Before its folder is put away a failure takes all of it back; after it a later run goes on to the end.
     """
 
@@ -40,7 +40,7 @@ class CloseSchool:
     files: SiteFiles
     survey: Survey
     options: Sequence[str] = ()
-    last_backup: bool = True
+    targets: Sequence[str] = ()
     backing_up: BackUpSchool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class CloseSchool:
         self._change = ChangeSchool(
             self.server, self.schools_file, self.before, self.after, self.school, self.files, self._found
         )
-        self.backing_up = BackUpSchool(self.server, self.school)
+        self.backing_up = BackUpSchool(self.server, self.school, self.targets)
 
     def steps(self) -> list[Step]:
         """Return the story of closing, in order."""
@@ -65,7 +65,7 @@ class CloseSchool:
             Step("Pause its scheduler", is_done=self._is_paused, do=self._pause, undo=self._unpause),
             Step("Shut its doors", is_done=self.files.are_in_force, do=self.files.write, undo=self.files.put_back),
             Step("Let its jobs end", is_done=lambda: self._was_put_away, do=self._let_jobs_end),
-            *(map(self._beforehand, self.backing_up.steps()) if self.last_backup else ()),
+            *(map(self._beforehand, self.backing_up.last_steps()) if self.targets else ()),
             Step("Put it away", is_done=self._is_put_away, do=self._put_away, commits=True),
             Step("Forget what Redis keeps of it", is_done=self._is_over, do=self._forget),
             Step("See that visitors are told", is_done=self._answers, do=self._see_that_it_answers),
@@ -75,11 +75,11 @@ class CloseSchool:
     @property
     def set_id(self) -> str | None:
         """The set of the last backup, if this run made it."""
-        return self.backing_up.set_id if self.backing_up.manifest else None
+        return self.backing_up.written.set_id if self.backing_up.written else None
 
     def _beforehand(self, step: Step) -> Step:
-        """Return a step of the backup as one of this story, whose commit comes later."""
-        return replace(step, is_done=lambda: self._was_put_away or step.is_done(), commits=False)
+        """Return a step of the backup as one of this story."""
+        return replace(step, is_done=lambda: self._was_put_away or step.is_done())
 
     # --- facts -------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from schoolctl.remote.server import MAKING, SiteFact, Survey
+from schoolctl.remote.server import DRILL, MAKING, SiteFact, Survey
 from schoolctl.schools.model import School, Schools
 from schoolctl.schools.platform import CONTAINERS
 from schoolctl.workflows import restore_school
@@ -94,6 +94,9 @@ def _of_school(promise: Promise, survey: Survey, school: School, read: Read) -> 
         elif school.staging:
             # What it holds is its school's: it is never made empty.
             yield Drift(slug, "site", "a copy", "missing", f"schoolctl clone {school.staging.of} {slug} --staging")
+        elif survey.backups.of(slug).known:
+            # An empty school in its place would look as if all were well.
+            yield Drift(slug, "site", "open", "missing, with backups", f"schoolctl restore {slug}")
         else:
             yield Drift(slug, "site", "open", "missing", f"schoolctl new-school {slug}", applies=True)
         return
@@ -162,11 +165,12 @@ def _unclaimed(promise: Promise, survey: Survey) -> Iterator[Drift]:
     """Yield what is on the server but belongs to no row; backup sets may outlive their school."""
     known = promise.schools
     for name, claim in survey.claims.items():
-        if name not in known:
+        if name not in known and not name.endswith(DRILL):
             since = f"`{claim.get('doing')}` was interrupted, or is under way, since {claim.get('since')}"
             yield Drift(None, f"operation {name}", "ended", since, "schoolctl resume")
     claimed = {str(claim.get("database")) for claim in survey.claims.values()}
-    named = {site.database for site in (*survey.sites.values(), *survey.closed.values())} | claimed | {*survey.kept}
+    named = {site.database for site in (*survey.sites.values(), *survey.closed.values())} | claimed
+    named |= {*survey.kept, *survey.pool}
     orphans = [f"site:{name}" for name in survey.sites if name not in known and not _is_made(name, survey)]
     orphans += [f"closed:{name}" for name in survey.closed if name not in known]
     if not _hides_databases(survey):
@@ -179,7 +183,10 @@ def _unclaimed(promise: Promise, survey: Survey) -> Iterator[Drift]:
 
 
 def _is_made(name: str, survey: Survey) -> bool:
-    return name.endswith(MAKING) and name.removesuffix(MAKING) in survey.claims
+    # A drill's claim has the name of its site.
+    return (name.endswith(MAKING) and name.removesuffix(MAKING) in survey.claims) or (
+        name.endswith(DRILL) and name in survey.claims
+    )
 
 
 def _hides_databases(survey: Survey) -> bool:

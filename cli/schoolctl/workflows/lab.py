@@ -13,10 +13,18 @@ DEFAULT = "lab"
 _NAME = re.compile(r"lab|lab-[a-z0-9-]{1,20}|molecule-[a-z0-9-]{1,20}")
 
 
-def up(root: Path, name: str, bench: str, progress: Progress) -> bool:
-    """Make the lab, or start it again; return whether anything changed. bench: real, stand-in or auto."""
+def up(root: Path, name: str, bench: str, progress: Progress, *, develop: bool = False) -> bool:
+    """Make the lab, or start it again; return whether anything changed. bench: real, stand-in or auto.
+
+    develop: its bench runs this checkout's lms_app, not the copy in its image.
+    """
     ports = "fixed" if name == DEFAULT else "any"
-    extra = {"lab_name": _checked(name), "lab_bench": bench, "lab_ports": ports}
+    extra = {
+        "lab_name": _checked(name),
+        "lab_bench": bench,
+        "lab_ports": ports,
+        "lab_develop": "yes" if develop else "no",
+    }
     return bool(run_playbook(root, "molecule/shared/create.yml", progress, extra=extra).changed)
 
 
@@ -25,23 +33,24 @@ def down(root: Path, name: str, progress: Progress) -> None:
     run_playbook(root, "molecule/shared/destroy.yml", progress, extra={"lab_name": _checked(name)})
 
 
-def status(name: str) -> dict[str, Any]:
+def status(root: Path, name: str) -> dict[str, Any]:
     """Return name, state (absent, running, exited ...) and the published ports by the server's own port."""
     import docker
-    from docker.errors import DockerException, NotFound
+    from docker.errors import DockerException
 
-    container_name = f"schoolctl-lab-{_checked(name)}"
+    labels = [f"schoolctl.lab.project={root}", f"schoolctl.lab.name={_checked(name)}"]
     try:
         with closing(docker.from_env()) as engine:
-            container = engine.containers.get(container_name)
-    except NotFound:
-        return {"name": name, "state": "absent", "ports": {}}
+            found = engine.containers.list(all=True, filters={"label": labels})
     except DockerException as fault:
         raise SchoolctlError(
             "Could not ask for the lab",
             because=f"Docker on this machine does not answer: {fault}",
             hint="run `make lab`",
         ) from None
+    if not found:
+        return {"name": name, "state": "absent", "ports": {}}
+    container = found[0]
     ports = {
         inside.partition("/")[0]: int(outside[0]["HostPort"])
         for inside, outside in (container.ports or {}).items()

@@ -1,11 +1,10 @@
 """Compare what is declared with what is on the server."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from typing import Any
 
-from schoolctl.remote.server import MAKING, Survey, Usage
+from schoolctl.remote.server import DRILL, MAKING, Survey, Usage
 from schoolctl.schools.model import STATES, School, Schools
 from schoolctl.workflows.site_files import SiteFiles
 
@@ -18,7 +17,7 @@ def list_schools(
     """Return a row for each declared school, then one for each site that no row declares."""
     rows = [describe(school, survey, usage, files_of) for school in schools.values()]
     for name, site in survey.sites.items():
-        if name not in schools and not name.endswith(MAKING):
+        if name not in schools and not name.endswith((MAKING, DRILL)):
             found = "suspended" if site.config.get("pause_scheduler") else "active"
             declared: dict[str, Any] = {
                 "title": None,
@@ -56,7 +55,7 @@ def describe_whole(school: School, survey: Survey, usage: Mapping[str, Usage], f
         "locale": school.row.get("locale"),
         "quota": school.row.get("quota", {}),
         "config": dict(school.config),
-        "sets": list(survey.backups.get(school.slug, ())),
+        **_backups(school.slug, survey),
         "claim": dict(survey.claims[school.slug]) if school.slug in survey.claims else None,
     }
 
@@ -100,7 +99,8 @@ def _are_there(files: SiteFiles, survey: Survey) -> bool:
 def _facts(slug: str, survey: Survey, usage: Mapping[str, Usage]) -> dict[str, Any]:
     site = survey.sites.get(slug)
     kept = site or survey.closed.get(slug)
-    claim, sets = survey.claims.get(slug), survey.backups.get(slug, ())
+    claim, backed_up = survey.claims.get(slug), survey.backups.of(slug)
+    last, drill = backed_up.last, backed_up.drill
     used = usage.get(slug, Usage())
     return {
         "site": site.name if site else None,
@@ -113,17 +113,19 @@ def _facts(slug: str, survey: Survey, usage: Mapping[str, Usage]) -> dict[str, A
         "last_login": used.last_login,
         "last_active": used.last_active,
         "last_tick": used.last_tick,
-        "backups": len(sets),
-        "last_backup": sets[-1] if sets else None,
-        "last_backup_at": _moment_of(sets[-1]) if sets else None,
+        "backups": len(backed_up.known),
+        "last_backup": last.set_id if last else None,
+        "last_backup_at": last.taken if last else None,
+        "last_drill_at": drill.at if drill else None,
+        "last_drill_ok": drill.ok if drill else None,
         "interrupted": claim.get("doing") if claim is not None else None,
     }
 
 
-def _moment_of(set_id: str) -> str | None:
-    """Return the moment that a set is named after as ISO time."""
-    try:
-        moment = datetime.strptime(set_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _backups(slug: str, survey: Survey) -> dict[str, Any]:
+    backed_up = survey.backups.of(slug)
+    return {
+        "sets": [known.set_id for known in backed_up.known],
+        "targets": {name: row.fault or row.set_id for name, row in backed_up.newest.items()},
+        "drill": asdict(backed_up.drill) if backed_up.drill else None,
+    }

@@ -1,7 +1,5 @@
 """Make a first inventory: the example with the answers of its owner, checked as a whole, then put in its place."""
 
-import base64
-import binascii
 import re
 import shlex
 import shutil
@@ -15,7 +13,7 @@ from typing import Any
 import yaml
 
 from schoolctl.errors import CommandUsageError, DeclarationError, RefusedError
-from schoolctl.schools import checks, project, row_text
+from schoolctl.schools import checks, project, row_text, vault
 from schoolctl.schools.checks import InvalidValueError
 from schoolctl.schools.hosts import Host, address_of
 from schoolctl.schools.platform import Platform
@@ -117,20 +115,11 @@ def public_keys(file: str) -> tuple[str, ...]:
     keys = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
     for key in keys:
         match = _PUBLIC_KEY.fullmatch(checks.text(key))
-        if not match or not _is_a(match[1], match[2]):
+        if not match or not checks.is_key_of(match[1], match[2]):
             raise InvalidValueError(f"holds no public SSH key: `{key[:40]}`")
     if not keys:
         raise InvalidValueError("holds no public SSH key: it is empty")
     return keys
-
-
-def _is_a(kind: str, encoded: str) -> bool:
-    """Tell whether a key's bytes begin with the kind that its line names."""
-    try:
-        content = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        return False
-    return content.startswith(len(kind).to_bytes(4, "big") + kind.encode())
 
 
 def _setting(name: str, value: str) -> str:
@@ -208,6 +197,7 @@ def _fill(draft: Project, given: Mapping[str, Any]) -> None:
         declare_school(
             draft.schools_file, given["school"], given["domain"], given["title"], (), given["admin_email"], locale
         )
+    vault.make(draft.inventory)
 
 
 def _next_commands(name: str, host: Host, platform: Platform, slugs: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from schoolctl.bench import database, redis, site
 from schoolctl.errors import RefusedError, SchoolctlError
-from schoolctl.remote.server import MAKING, Server
+from schoolctl.remote.server import MAKING, CommandFailedError, Server
 from schoolctl.transport.base import Command
 from schoolctl.transport.session import ServerFaultError
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
@@ -17,7 +17,7 @@ from schoolctl.workflows.databases import drop_database
 from schoolctl.workflows.golden_site import GoldenSite
 from schoolctl.workflows.step import Step
 
-# What bench makes in the folder of a new site.
+# What bench expects in the folder of a site.
 FOLDERS = ("public", "public/files", "private", "private/files", "private/backups", "locks", "logs")
 
 
@@ -26,8 +26,9 @@ class NewSite:
     """What is made for a site before anybody can reach it.
 
     name: of the claim, and with `.new` behind it of the site. doing: the command, as its claim says it. is_made: asks
-    whether the site is in its final place, so that nothing is left to make. allow: raises when it may not be made.
-    note: what else the claim shall say.
+    whether the site is in its final place, so that nothing is left to make. allow: called before anything is made;
+    raises when it may not be.
+    note: what else the claim shall say. from_pool: its database came out of the pool, loaded.
     """
 
     server: Server
@@ -36,6 +37,7 @@ class NewSite:
     is_made: Callable[[], bool]
     allow: Callable[[], None] = lambda: None
     note: Mapping[str, Any] = field(default_factory=dict)
+    from_pool: bool = False
     claim: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,12 +55,20 @@ class NewSite:
         """The name of its database."""
         return str(self.claim["database"])
 
-    def beginning(self) -> list[Step]:
-        """Return the steps up to an empty site: a claim, a database with its user, a folder with a configuration."""
+    def beginning(self, golden: GoldenSite | None = None) -> list[Step]:
+        """Return the steps up to an empty site: a claim, a database with its user, a folder with a configuration.
+
+        golden: the database is a loaded copy of it out of the pool, if one is ready.
+        """
         return [
             Step("Clear what an interrupted run left", is_done=self._nothing_left, do=self.clear),
-            Step("Claim the name", is_done=self.is_made, do=self._claim_name, undo=self.drop_claim),
-            Step("Make its database and user", is_done=self.is_made, do=self._make_database, undo=self.drop_database),
+            Step("Claim the name", is_done=self.is_made, do=partial(self._claim_name, golden), undo=self._unclaim),
+            Step(
+                "Make its database and user",
+                is_done=self.is_made,
+                do=partial(self._make_database, golden),
+                undo=self.drop_database,
+            ),
             Step("Make its folder", is_done=self.is_made, do=self._make_folder, undo=self.drop_folder),
         ]
 
@@ -67,8 +77,14 @@ class NewSite:
         return [Step(f"Install {app}", is_done=self.is_made, do=partial(self._install, app, password)) for app in apps]
 
     def loading(self, golden: GoldenSite) -> list[Step]:
-        """Return the step that fills it with a copy of a golden site."""
-        return [Step("Load the golden site", is_done=self.is_made, do=lambda: self._load(golden))]
+        """Return the step that fills it with a copy of a golden site, unless it has one from the pool."""
+        return [
+            Step(
+                "Load the golden site",
+                is_done=lambda: self.from_pool or self.is_made(),
+                do=partial(self._load, golden),
+            )
+        ]
 
     def run(self, command: Command) -> str:
         """Run a command and return what it prints; an error of it quotes no password of the site's database."""
@@ -89,7 +105,7 @@ class NewSite:
         self.drop_claim()
         self.claim = {}
 
-    def _claim_name(self) -> None:
+    def _claim_name(self, golden: GoldenSite | None) -> None:
         self.allow()
         if self.server.exists(self.folder):
             raise RefusedError(
@@ -97,17 +113,39 @@ class NewSite:
                 because=f"{self.folder} is there, but no interrupted command owns it",
                 hint="look at what it holds, then move it away",
             )
-        self.claim = {"doing": self.doing, "database": database.database_name(secrets.token_hex(6)), **self.note}
-        self.server.write_claim(self.name, self.claim)
+        self.claim = {"doing": self.doing, **self.note}
+        taken = self.server.take_from_pool(golden.digest, self.name, self.claim) if golden else None
+        self.from_pool = taken is not None
+        self.claim["database"] = taken or database.database_name(secrets.token_hex(6))
+        if not self.from_pool:
+            self.server.write_claim(self.name, self.claim)
+
+    def _unclaim(self) -> None:
+        # Whether a database was taken is not known when the answer was lost: what the claim names is gone with it.
+        self.claim = self.server.claim(self.name) or self.claim
+        self.drop_database()
+        self.drop_claim()
 
     def drop_claim(self) -> None:
         """Let go of the name."""
         self.server.remove_claim(self.name)
 
-    def _make_database(self) -> None:
+    def _make_database(self, golden: GoldenSite | None) -> None:
         # Never into the claim on the server, which holds no secrets.
-        self.claim["password"] = new_password()
-        self.run(database.create(self.database, self.claim["password"]))
+        self.claim["password"] = password = new_password()
+        if golden is not None and self.from_pool:
+            self.from_pool = self._count_tables() == golden.tables
+            if not self.from_pool:
+                # Somebody was at it by hand. No school ever used it, so its name is free for another.
+                self.drop_database()
+        create = database.create_user if self.from_pool else database.create
+        self.run(create(self.database, password))
+
+    def _count_tables(self) -> int:
+        try:
+            return len(self.run(database.names_of_tables(self.database)).splitlines())
+        except CommandFailedError:
+            return 0  # there is no such database
 
     def drop_database(self) -> None:
         """Remove the database, its user and what Redis keeps of it, whatever of them exists."""
@@ -115,7 +153,7 @@ class NewSite:
             drop_database(self.server, name)
 
     def _make_folder(self) -> None:
-        self.server.make_site_folder(self.folder)
+        self.server.make_site_folders([self.folder, *(f"{self.folder}/{name}" for name in FOLDERS)])
         self.server.write_site_config(
             self.site,
             {
@@ -141,7 +179,7 @@ class NewSite:
 
     def _load(self, golden: GoldenSite) -> None:
         try:
-            self.server.load_parts(database.load(self.database), golden.files)
+            self.server.load_parts(database.load(self.database).argv, golden.files)
         except ServerFaultError as fault:
             if fault.kind == "damaged":
                 raise _unusable(golden, fault.because) from None
@@ -149,8 +187,6 @@ class NewSite:
         found = len(database.bytes_by_table(self.server.run(database.sizes(self.database)).stdout))
         if found != golden.tables:
             raise _unusable(golden, f"it has {golden.tables} tables, but {found} arrived")
-        for folder in FOLDERS:
-            self.server.make_site_folder(f"{self.folder}/{folder}")
 
 
 def _unusable(golden: GoldenSite, because: str) -> SchoolctlError:

@@ -63,7 +63,7 @@ class OpenSchool:
 
     def __post_init__(self) -> None:
         """Name what is made before it is in its place."""
-        self.making = NewSite(self.server, self.slug, DOING, self.is_made, self._refuse_what_is_no_new_school)
+        self.making = NewSite(self.server, self.slug, DOING, self.is_made, self._begin)
 
     def steps(self) -> list[Step]:
         """Return the story of opening, in order."""
@@ -73,7 +73,7 @@ class OpenSchool:
         else:
             filling = making.loading(self.golden)
         return [
-            *making.beginning(),
+            *making.beginning(self.golden),
             *filling,
             Step("Make it the school's own", is_done=self.is_made, do=self._personalise),
             Step("Put it in its place", is_done=self.is_made, do=self._move, commits=True),
@@ -105,6 +105,12 @@ class OpenSchool:
 
     # --- deeds -------------------------------------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        self._refuse_what_is_no_new_school()
+        if self.golden is not None:
+            # Frappe starts while a database is loaded; with many schools it starts once.
+            self.server.start(site.answer_calls())
+
     def _refuse_what_is_no_new_school(self) -> None:
         if staging := self.school["staging"]:
             raise RefusedError(
@@ -131,23 +137,19 @@ class OpenSchool:
             # bench hands this password to the database client where `ps` can see it, so it is replaced at the end.
             changes["db_password"] = new_password()
             making.run(database.set_password(making.database, changes["db_password"]))
+            self.login = self._link_in(_last_object(said))
         else:
             arguments["password_on_stdin"] = True
-            said = making.run(
-                site.execute(making.site, site.PERSONALISE, arguments, secret=self.administrator_password)
-            )
-        self.login = self._link_in(said)
+            password = self.administrator_password
+            call = site.call(making.site, site.PERSONALISE, arguments, stdin=f"{password}\n")
+            self.login = self._link_in(self.server.ask(site.answer_calls(password, making.claim["password"]), call))
         # Last: while it is made, bench takes more of them at once than a school may be allowed to.
         if connections := self.school["connections"]:
             making.run(database.limit_connections(making.database, connections))
         self.server.merge_site_config(f"{making.folder}/site_config.json", making.folder, changes)
 
-    def _link_in(self, said: str) -> str | None:
-        # The last line: apps may say something of their own before. That there is no link is no failure of opening.
-        try:
-            path = json.loads(said.splitlines()[-1])["login"]
-        except (IndexError, KeyError, TypeError, ValueError):
-            return None
+    def _link_in(self, said: Any) -> str | None:
+        path = said.get("login") if isinstance(said, dict) else None
         return f"{self.school['url']}{path}" if path else None
 
     def _move(self) -> None:
@@ -158,3 +160,11 @@ class OpenSchool:
 
     def _see_that_it_answers(self) -> None:
         expect_answer(self.server, self.school, f"`{self.slug}` is made, but does not answer", within=60)
+
+
+def _last_object(said: str) -> Any:
+    # The last line: apps may say something of their own before. That there is no link is no failure of opening.
+    try:
+        return json.loads(said.splitlines()[-1])
+    except (IndexError, ValueError):
+        return None

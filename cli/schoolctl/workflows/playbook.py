@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schoolctl.errors import SchoolctlError
+from schoolctl.schools.vault import VARIABLE, password_file
 from schoolctl.workflows.step import Outcome, Progress
 
 
@@ -39,8 +40,11 @@ def run_playbook(
 ) -> PlaybookReport:
     """Run one playbook from the project's root; raises SchoolctlError with the failed tasks' own words."""
     argv = [str(Path(sys.executable).with_name("ansible-playbook")), playbook]
+    vault: dict[str, str] = {}
     if inventory is not None:
         argv += ["--inventory", str(inventory / "hosts.yml")]
+        if opener := password_file(inventory):
+            vault = {VARIABLE: str(opener.absolute())}
     if check:
         argv.append("--check")
     if tags:
@@ -51,6 +55,7 @@ def run_playbook(
         **os.environ,
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
         "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+        **vault,
     }
     began = time.monotonic()
     report, reader = PlaybookReport(), _Reader(progress)

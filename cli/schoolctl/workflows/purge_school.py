@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from schoolctl.bench import redis
-from schoolctl.errors import RefusedError
+from schoolctl.errors import RefusedError, SchoolctlError
+from schoolctl.remote.backups import Backups
 from schoolctl.remote.server import CLOSED, MAKING, Server
 from schoolctl.schools import store
 from schoolctl.schools.model import School
@@ -28,7 +29,8 @@ def is_expired(school: School, today: str) -> bool:
 class PurgeSchool:
     """Remove everything of one closed school; nothing of it can be taken back, so a later run goes on to the end.
 
-    files: those of its row. keep_backups: leave its backup sets on the server.
+    files: those of its row. keep_backups: leave its backup sets where they are. left: targets that let nobody remove
+    anything, so that its sets stay there until their owner lets them go.
     """
 
     server: Server
@@ -36,6 +38,7 @@ class PurgeSchool:
     school: Mapping[str, Any]
     files: SiteFiles
     keep_backups: bool = False
+    left: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Name the places that the steps work on."""
@@ -56,15 +59,14 @@ class PurgeSchool:
 
         Each finds for itself what is left to remove: folders go after what is known by their configurations alone.
         """
-        remove = self.server.remove
         return [
             Step("Claim the end", do=self._claim),
             Step("Forget its jobs", do=self._forget_jobs),
             Step("Drop its databases and users", do=self._drop_databases),
             Step("Remove what was kept of it", do=self._remove_kept),
-            *([] if self.keep_backups else [Step("Remove its backup sets", do=lambda: remove(self._backups()))]),
+            *([] if self.keep_backups else [Step("Remove its backup sets", do=self._erase_backups)]),
             Step("Take it off the edge", do=self._take_off_edge),
-            Step("Remove its password file", do=lambda: remove(self.server.path("edge", "auth", self._slug))),
+            Step("Remove its password file", do=self._remove_password_file),
             Step("Close the claim", do=lambda: self.server.remove_claim(self._slug)),
             Step("Take its row out of schools.yml", do=lambda: store.drop(self.schools_file, self._slug)),
         ]
@@ -123,8 +125,25 @@ class PurgeSchool:
         for folder in (self._closed, self._kept, self._live):
             self.server.remove(folder)
 
-    def _backups(self) -> str:
-        return self.server.path("backups", self._slug)
+    def _erase_backups(self) -> None:
+        facts = self.server.backup_facts()
+        if facts is None:
+            return  # nobody ever made one
+        backups = Backups(self.server)
+        self.server.remove(backups.fetched(self._slug))
+        for_ever = {target.name for target in backups.targets() if target.append_only}
+        found = backups.erase(self._slug)
+        self.left = sorted(name for name in for_ever & found.keys() if found[name].fault)
+        faults = {name: row.fault for name, row in found.items() if row.fault and name not in for_ever}
+        if faults:
+            raise SchoolctlError(
+                f"Could not remove every backup set of `{self._slug}`",
+                because="; ".join(f"{name}: {fault}" for name, fault in faults.items()),
+                hint="mend that, then run the same command again; --keep-backups leaves them where they are",
+            )
+
+    def _remove_password_file(self) -> None:
+        self.server.remove(self.server.path("edge", "auth", self._slug))
 
     def _take_off_edge(self) -> None:
         self.files.remove()

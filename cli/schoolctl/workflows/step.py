@@ -33,12 +33,15 @@ class Outcome(Enum):
     """What is said of a step."""
 
     STARTED = "started"
+    GOING_ON = "going on"
     DONE = "done"
     SKIPPED = "already done"
     WOULD_DO = "would do"
     FAILED = "failed"
     TAKEN_BACK = "taken back"
     STUCK = "could not be taken back"
+    ILL = "not so"
+    PASSED_OVER = "passed over"
 
 
 Progress = Callable[[str, Outcome, float], None]

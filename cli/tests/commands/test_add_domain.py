@@ -1,5 +1,6 @@
 import io
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from schoolctl.context import Context
 from schoolctl.remote.dns import Addresses, Resolver
 from tests.support.project import OTHER, Run, leads_here, schoolctl
-from tests.support.recording_transport import RecordingTransport
+from tests.support.recording_transport import Break, RecordingTransport
 from tests.support.server_model import ServerModel
 
 
@@ -17,7 +18,7 @@ def test_it_prints_every_name_that_the_school_answers_to(project: Path, server: 
         "slug": OTHER,
         "title": "Cuisine School",
         "state": "active",
-        "url": "http://cuisine-school.com",
+        "url": "https://cuisine-school.com",
         "hosts": ["cuisine-school.com", "www.cuisine-school.com", "cook.example"],
         "changed": True,
     }
@@ -121,6 +122,34 @@ def test_a_dry_run_warns_and_does_not_ask(project: Path, server: ServerModel, mo
     done = add(project, server, "--dry-run")
     assert done.code == 0
     assert WARNING in done.stderr
+
+
+def test_a_script_reaches_the_server_while_names_are_looked_up(project: Path, server: ServerModel) -> None:
+    reached = threading.Event()
+
+    def resolver(_: str) -> Addresses | None:
+        return frozenset({"192.0.2.7"}) if reached.wait(10) else None
+
+    transport = RecordingTransport(server, before_each=lambda _: reached.set())
+    done = schoolctl(project, transport, "add-domain", OTHER, "cook.org", resolver=resolver)
+    assert done.code == 0
+    assert done.stderr.startswith(f"{WARNING}  ")
+
+
+def test_a_warning_comes_before_the_word_that_the_server_cannot_be_reached(project: Path, server: ServerModel) -> None:
+    transport = RecordingTransport(server, at=0, how=Break.VANISHES)
+    done = schoolctl(project, transport, "add-domain", OTHER, "cook.org", resolver=leads_away)
+    assert done.code == 4
+    assert done.stderr.startswith(f"{WARNING}error: ")
+
+
+def test_a_person_is_asked_before_the_server_is(
+    project: Path, server: ServerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_a_terminal(monkeypatch, "n")
+    transport = RecordingTransport(server)
+    assert schoolctl(project, transport, "add-domain", OTHER, "cook.org", resolver=leads_away).code == 5
+    assert (transport.calls, transport.told) == ([], [])
 
 
 def test_where_nobody_can_tell_nobody_is_asked(

@@ -65,7 +65,7 @@ def test_help_names_every_command(project: Path) -> None:
         ("show",),
         ("show", "tech-school", "--nonsense"),
         ("--env",),
-        ("restore", "a", "b", "c"),
+        ("show", "a", "b", "c"),
         ("lab", "x"),
     ],
 )
@@ -218,6 +218,7 @@ def test_a_dry_run_changes_neither_the_declaration_nor_the_server(
     assert (server.audit, server.folders) == (audit, folders)
     assert {call.operation for call in transport.calls} <= {
         "hello",
+        "backups",
         "containers",
         "read",
         "read_json",

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from schoolctl.remote.server import Server
 from tests.support.project import OTHER, open_on, schoolctl
 from tests.support.recording_transport import RecordingTransport
-from tests.support.server_model import ROOT, ServerModel
+from tests.support.server_model import ServerModel
 
 
 def test_it_prints_what_the_set_holds(project: Path, server: ServerModel) -> None:
     done = schoolctl(project, RecordingTransport(server), "backup", OTHER, "--json")
     told = json.loads(done.stdout)
-    assert server.names_in(f"{ROOT}/backups/{OTHER}") == [told["set"]]
+    assert server.backups.names(OTHER) == [told["set"]]
     assert (told["slug"], told["tables"], told["files"]) == (OTHER, 5, 2)
     assert told["bytes"] > 0
 
@@ -49,7 +48,7 @@ def test_one_school_that_fails_never_stops_the_others(project: Path, server: Ser
     assert "Unknown database" in rows["music-1"]["because"]
     assert "Could not back up 1 of 5 schools" in done.stderr
     for slug, row in rows.items():
-        kept = server.names_in(f"{ROOT}/backups/{slug}")
+        kept = server.backups.names(slug)
         assert kept == ([] if slug == "music-1" else [row["set"]])
     assert server.locked_by is None
     assert server.audit[-1]["result"].startswith("failed: Could not back up 1 of 5 schools")
@@ -63,15 +62,13 @@ def test_all_schools_are_all_that_are_not_closed(project: Path, server: ServerMo
     assert json.loads(done.stdout)["slug"] == OTHER
 
 
-def test_two_backups_in_one_second_are_two_sets(
-    project: Path, server: ServerModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_backups_in_one_second_are_two_sets(project: Path, server: ServerModel) -> None:
     moment = datetime(2026, 1, 31, 2, 0, 0, tzinfo=UTC)
-    monkeypatch.setattr(Server, "stamp", lambda _: moment)
+    server.backups.clock = lambda: moment
     for _ in range(3):
         assert schoolctl(project, RecordingTransport(server), "backup", OTHER).code == 0
     first = "20260131T020000Z"
-    assert server.names_in(f"{ROOT}/backups/{OTHER}") == [first, f"{first}-2", f"{first}-3"]
+    assert server.backups.names(OTHER) == [first, f"{first}-2", f"{first}-3"]
     shown = json.loads(schoolctl(project, RecordingTransport(server), "show", OTHER, "--json").stdout)
     assert (shown["last_backup"], shown["last_backup_at"]) == (f"{first}-3", "2026-01-31T02:00:00Z")
     restored = schoolctl(project, RecordingTransport(server), "restore", OTHER, "--set", f"{first}-2", "--yes")

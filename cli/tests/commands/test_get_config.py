@@ -27,7 +27,7 @@ def test_every_setting_is_listed_with_what_it_does_and_no_secret(project: Path, 
 def test_a_school_that_is_not_open_has_promises_alone(project: Path, server: ServerModel) -> None:
     done = schoolctl(project, RecordingTransport(server), "get-config", "tech-school", "host_name", "--json")
     [row] = json.loads(done.stdout)
-    assert (row["declared"], row["found"]) == ("http://tech-school.com", None)
+    assert (row["declared"], row["found"]) == ("https://tech-school.com", None)
 
 
 def test_an_unknown_key_names_the_nearest_one(project: Path, server: ServerModel) -> None:

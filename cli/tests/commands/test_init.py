@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from schoolctl.schools.project import Project, choose
+from schoolctl.schools.vault import VARIABLE, Vault
 from tests.support.project import CHECKOUT, Run, schoolctl
 
 # Made for this test: nobody holds the other half.
@@ -88,6 +89,19 @@ def test_what_is_not_asked_stays_as_the_example_says_it_comments_and_all(checkou
     for file in ("hosts.yml", "group_vars/all/platform.yml", "group_vars/all/schools.yml"):
         assert comments(made.inventory / file) == comments(example.inventory / file)
     assert dict(made.schools()) == {}
+
+
+def test_it_has_a_vault_with_a_key_for_backups_that_its_own_password_file_opens(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    done = init(checkout, "production")
+    vault = Vault.of(checkout / "inventories/production")
+
+    assert vault.path.read_text().startswith("$ANSIBLE_VAULT;")
+    key = vault.values()["backup_key"]
+    assert key not in done.stdout + done.stderr
+    assert vault.password() not in done.stdout + done.stderr
 
 
 def test_what_is_made_passes_the_linter_of_the_project(checkout: Path) -> None:

@@ -13,7 +13,7 @@ def test_a_link_is_printed_that_leads_to_the_school(project: Path, server: Serve
     done = schoolctl(project, transport, "login", OTHER, "--minutes", "15", "--json")
     assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["url"].startswith("http://cuisine-school.com/login?key=")
+    assert told["url"].startswith("https://cuisine-school.com/login?key=")
     assert (told["slug"], told["user"], told["expires_in"]) == (OTHER, "Administrator", 900)
     assert done.stderr == ""
     assert transport.leaks() == []

@@ -113,4 +113,4 @@ def test_ctrl_c_is_how_following_ends(project: Path, written: ServerModel) -> No
 def test_asking_takes_no_lock(project: Path, written: ServerModel) -> None:
     transport = RecordingTransport(written)
     schoolctl(project, transport, "logs", OTHER)
-    assert [call.operation for call in transport.calls] == ["hello", "edge_log", "site_logs"]
+    assert [call.operation for call in transport.calls] == ["edge_log", "site_logs"]

@@ -25,7 +25,7 @@ def test_a_school_that_no_row_declares_is_declared_and_opened(project: Path, ser
     )  # fmt: skip
     assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["slug"], told["url"], told["changed"]) == ("music", "http://music.example", True)
+    assert (told["slug"], told["url"], told["changed"]) == ("music", "https://music.example", True)
     assert len(told["password"]) >= 32
     school = store.load(rows(project))["music"]
     assert (school.title, school.admin_email) == ("L'École #1", "head@music.example")

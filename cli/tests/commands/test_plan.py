@@ -42,7 +42,7 @@ def test_a_server_that_is_as_declared_has_no_drift(project: Path, both: ServerMo
 def test_a_plan_asks_and_takes_no_lock(project: Path, both: ServerModel) -> None:
     transport = RecordingTransport(both)
     schoolctl(project, transport, "plan")
-    assert [call.operation for call in transport.calls] == ["hello", "survey"]
+    assert [call.operation for call in transport.calls] == ["survey"]
 
 
 def test_a_school_without_a_site_is_missing(project: Path, server: ServerModel) -> None:

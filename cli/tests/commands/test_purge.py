@@ -8,7 +8,7 @@ from schoolctl.context import Context
 from schoolctl.schools import store
 from tests.support.project import OTHER, schoolctl
 from tests.support.recording_transport import Call, CutAtStep, RecordingTransport
-from tests.support.server_model import ROOT, ServerModel
+from tests.support.server_model import ServerModel
 
 CONSENT = ("--yes", "--confirm", OTHER)
 
@@ -104,7 +104,7 @@ def test_one_that_another_has_purged_meanwhile_is_gone_and_does_not_stop_the_nex
 
 def test_it_tells_that_the_school_is_gone(project: Path, closed: ServerModel) -> None:
     done = schoolctl(project, RecordingTransport(closed), "--json", "purge", OTHER, *CONSENT)
-    assert json.loads(done.stdout) == {"slug": OTHER, "state": "gone", "changed": True}
+    assert json.loads(done.stdout) == {"slug": OTHER, "state": "gone", "changed": True, "left_in": ["offsite"]}
 
 
 def test_a_dry_run_changes_nothing(project: Path, closed: ServerModel) -> None:
@@ -115,12 +115,12 @@ def test_a_dry_run_changes_nothing(project: Path, closed: ServerModel) -> None:
 
 
 def test_a_cut_purge_is_picked_up_with_the_backups_that_were_to_stay(project: Path, closed: ServerModel) -> None:
-    sets = closed.names_in(f"{ROOT}/backups/{OTHER}")
+    sets = closed.backups.names(OTHER)
     cut = CutAtStep(closed, f"{OTHER}: Take it off the edge")
     assert schoolctl(project, cut, "purge", OTHER, *CONSENT, "--keep-backups").code == 4
     assert schoolctl(project, RecordingTransport(closed), "reopen", OTHER).code == 5
     done = schoolctl(project, RecordingTransport(closed), "resume")
     assert done.code == 0, done.stderr
     assert OTHER not in store.load(rows(project))
-    assert closed.names_in(f"{ROOT}/backups/{OTHER}") == sets
+    assert closed.backups.names(OTHER) == sets
     assert closed.orphans() == []

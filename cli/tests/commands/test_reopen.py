@@ -19,7 +19,7 @@ def test_it_tells_where_the_school_answers_again(project: Path, closed: ServerMo
     done = schoolctl(project, RecordingTransport(closed), "reopen", OTHER, "--json")
     assert json.loads(done.stdout) == {
         "slug": OTHER,
-        "url": "http://cuisine-school.com",
+        "url": "https://cuisine-school.com",
         "state": "active",
         "changed": True,
     }

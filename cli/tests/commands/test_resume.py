@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.support.project import OTHER, schoolctl
@@ -14,7 +15,7 @@ def test_nothing_left_is_nothing_to_do(project: Path, server: ServerModel) -> No
     transport = RecordingTransport(server)
     done = schoolctl(project, transport, "resume", "--json")
     assert (done.code, json.loads(done.stdout)) == (0, [])
-    assert [call.operation for call in transport.calls] == ["hello", "state"]
+    assert [call.operation for call in transport.calls] == ["state"]
 
 
 def test_an_interrupted_new_school_is_opened_and_its_password_told(project: Path, server: ServerModel) -> None:
@@ -30,16 +31,16 @@ def test_an_interrupted_new_school_is_opened_and_its_password_told(project: Path
 
 def test_an_interrupted_restore_goes_on_with_the_set_that_was_chosen(project: Path, server: ServerModel) -> None:
     schoolctl(project, RecordingTransport(server), "backup", OTHER)
-    [chosen] = RecordingTransport(server).call("list", path=f"{ROOT}/backups/{OTHER}")
-    interrupt(project, server, "Unpack the set's files beside", "restore", OTHER, "--yes")
-    newer = f"{ROOT}/backups/{OTHER}/29990101T000000Z"
-    server.make_folder(newer)
+    [name] = server.backups.names(OTHER)
+    chosen = server.backups.set_back(OTHER, name, "2026-01-31T02:00:00Z")
+    interrupt(project, server, "Lay it out beside", "restore", OTHER, "--yes")
+    server.backups.clock = lambda: datetime(2999, 1, 1, tzinfo=UTC)
+    server.backups.targets["local"].sets[OTHER, "29990101T000000Z"] = server.backups.files_of(OTHER, chosen)
     planned = schoolctl(project, RecordingTransport(server), "resume", "--dry-run", "--json")
     assert json.loads(planned.stdout)[0]["command"] == f"schoolctl restore {OTHER} --set {chosen}"
     done = schoolctl(project, RecordingTransport(server), "resume", "--json")
     [row] = json.loads(done.stdout)
     assert (row["slug"], row["result"], row["data"][0]["set"]) == (OTHER, "done", chosen)
-    server.remove(newer)
     assert server.orphans() == []
 
 

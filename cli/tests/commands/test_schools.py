@@ -14,7 +14,7 @@ SLUG = "tech-school"
 KEYS = {
     "slug", "title", "domain", "aliases", "url", "staging", "state", "keep_until", "site", "database", "image", "users",
     "bytes", "database_bytes", "files_bytes", "last_login", "last_active", "last_tick", "backups", "last_backup",
-    "last_backup_at", "interrupted",
+    "last_backup_at", "last_drill_at", "last_drill_ok", "interrupted",
 }  # fmt: skip
 
 
@@ -118,10 +118,10 @@ def test_a_table_in_a_pipe_has_one_line_a_school(project: Path, server: ServerMo
     assert max(map(len, lines)) <= 80
 
 
-def test_two_questions_to_the_server_are_enough(project: Path, server: ServerModel) -> None:
+def test_one_question_to_the_server_is_enough(project: Path, server: ServerModel) -> None:
     transport = RecordingTransport(server)
     schoolctl(project, transport, "schools")
-    assert [call.operation for call in transport.calls] == ["hello", "survey", "usage"]
+    assert [call.operation for call in transport.calls] == ["survey"]
 
 
 @pytest.mark.parametrize(

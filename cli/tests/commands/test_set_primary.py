@@ -9,10 +9,10 @@ from tests.support.server_model import ServerModel
 def test_it_prints_the_new_address_and_keeps_the_old_name_as_an_alias(project: Path, server: ServerModel) -> None:
     done = schoolctl(project, RecordingTransport(server), "set-primary", OTHER, "cook.example", "--json")
     told = json.loads(done.stdout)
-    assert told["url"] == "http://cook.example"
+    assert told["url"] == "https://cook.example"
     assert told["hosts"] == ["cook.example", "www.cuisine-school.com", "cuisine-school.com"]
     assert (server.visit("cook.example"), server.visit("cuisine-school.com")) == (200, 308)
-    assert server.site_config(OTHER)["host_name"] == "http://cook.example"
+    assert server.site_config(OTHER)["host_name"] == "https://cook.example"
 
 
 def test_a_name_of_another_school_is_refused_before_the_server_is_asked(project: Path, server: ServerModel) -> None:

@@ -15,7 +15,7 @@ def test_a_school_is_shown_with_its_sets_and_no_secret(project: Path, server: Se
     assert (told["backups"], told["sets"]) == (1, [told["last_backup"]])
     assert (told["users"], told["claim"]) == (3, None)
     assert not any(secret in done.stdout for secret in server.secrets)
-    assert [call.operation for call in transport.calls] == ["hello", "survey", "usage"]
+    assert [call.operation for call in transport.calls] == ["survey"]
 
 
 def test_everything_that_its_row_says_is_shown(project: Path, server: ServerModel) -> None:

@@ -106,5 +106,33 @@ def test_asking_takes_no_lock_and_leaves_no_line(project: Path, server: ServerMo
     audit = list(server.audit)
     transport = RecordingTransport(server)
     schoolctl(project, transport, "status")
-    assert [call.operation for call in transport.calls] == ["hello", "state", "containers"]
+    assert [call.operation for call in transport.calls] == ["state", "containers"]
     assert server.audit == audit
+
+
+def test_a_pool_that_could_not_be_filled_up_is_told_with_what_fills_it(project: Path, server: ServerModel) -> None:
+    schoolctl(project, RecordingTransport(server), "golden")
+    server.refilled = {"when": "2026-01-31T02:00:00Z", "fault": "less than 2 GB are free"}
+    run = schoolctl(project, RecordingTransport(server), "status")
+    assert run.code == 1
+    assert "could not be filled up: less than 2 GB are free" in run.stdout
+    assert "mend it: schoolctl pool" in run.stdout
+    assert schoolctl(project, RecordingTransport(server), "pool").code == 0
+    assert schoolctl(project, RecordingTransport(server), "status").code == 0
+
+
+def test_a_certificate_that_is_trusted_and_only_due_is_no_trouble(project: Path, server: ServerModel) -> None:
+    row = server.standing()[0]
+    server.standing = lambda: [{**row, "state": "trusted", "fault": "the authority is slow"}]  # type: ignore[method-assign]
+    assert schoolctl(project, RecordingTransport(server), "status").code == 0
+
+
+def test_a_certificate_is_told_with_what_mends_it_by_its_way(project: Path, server: ServerModel) -> None:
+    server.trusted, server.authority_refuses = set(), "the authority does not answer"
+    [trouble] = troubles(project, server)
+    assert trouble["what"] == "`cuisine-school` lacks a certificate that browsers trust"
+    assert trouble["mend"] == "schoolctl certs --renew cuisine-school"
+    path = f"{ROOT}/edge/conf/certificates/cuisine-school.json"
+    server.put(path, server.files[path].replace('"acme"', '"own"'))
+    [trouble] = troubles(project, server)
+    assert trouble["mend"].startswith("schoolctl set-certificate cuisine-school --file ")

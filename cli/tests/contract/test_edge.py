@@ -1,14 +1,17 @@
 """The edge as it is rendered, run by a real Nginx: which school a visitor is at is the edge's word alone."""
 
 import gzip
+import re
 import shutil
 import socket
+import ssl
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
-from tests.support.edge import Answer, EdgeHere, edge_here
+from schoolctl.schools.platform import LAB_APP
+from tests.support.edge import TEMPLATES, Answer, EdgeHere, edge_here, trusting_all
 
 TECH, CUISINE = "tech-school.com", "cuisine-school.com"
 ROWS = {
@@ -27,7 +30,14 @@ ROWS |= {
     },
     "gone": {"title": "Gone", "domain": "gone.org", "aliases": ["www.gone.org"], "state": "closed"},
     "copy": {"title": "Copy", "domain": "copy.org", "staging": {"of": "tech-school", "expires": "2999-12-31"}},
+    "halfway": {"title": "Halfway", "domain": "halfway.org", "aliases": ["half.org"], "state": "suspended"},
     "old-copy": {"title": "Old", "domain": "old.org", "staging": {"of": "tech-school", "expires": "2026-01-09"}},
+    "locked": {"title": "Locked", "domain": "locked.org", "aliases": ["www.locked.org"]},
+    "locked-copy": {
+        "title": "Locked copy",
+        "domain": "locked-copy.org",
+        "staging": {"of": "tech-school", "expires": "2999-12-31"},
+    },
     "big-files": {"title": "Big", "domain": "big.org", "quota": {"file_mb": 60}},
 }
 SITES = {
@@ -53,6 +63,8 @@ def edge(tmp_path_factory):
             "public/files/badge.svg": f"badge of {slug}",
             "public/files/plan a.txt": f"plan of {slug}",
             "private/files/marks.csv": f"marks of {slug}",
+            "private/files/essay.svg": f"essay of {slug}",
+            "private/files/named.svg": f"drawing of {slug}",
         }.items():
             _write(root / "sites" / slug / name, text)
     (root / "sites/tech-school/public/files/way-out.txt").symlink_to(
@@ -69,7 +81,8 @@ def edge(tmp_path_factory):
     (root / "assets/previous").symlink_to("old")
     # "open sesame", as `openssl passwd -apr1` gives it.
     _write(root / "edge/auth/copy", "staging:$apr1$abcdefgh$" + APR1 + "\n")
-    with edge_here(root, ROWS) as running:
+    _write(root / "edge/acme/.well-known/acme-challenge/token", "the proof")
+    with edge_here(root, ROWS, trusted=["locked", "locked-copy", "halfway"], lacking=["half.org"]) as running:
         yield running
 
 
@@ -177,8 +190,22 @@ def test_a_public_file_is_served_by_the_edge_and_never_runs_in_the_page(edge: Ed
     assert plain.body == b"plan of tech-school"
     assert "content-disposition" not in plain.headers
     assert drawing.headers["content-disposition"] == "attachment"
+    assert "content-security-policy" not in plain.headers
     for answer in (plain, drawing):
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/files/badge.svg", "/private/files/essay.svg", "/private/files/named.svg"])
+def test_what_a_browser_would_run_is_handed_over_once_and_locked_up(edge: EdgeHere, path: str):
+    answer = edge.get(TECH, path)
+
+    name = '; filename="named.svg"' if "named" in path else ""
+    assert answer.lines("content-disposition") == [f"attachment{name}"]
+    (policy,) = answer.lines("content-security-policy")
+    assert policy.endswith("; sandbox")
+    assert "script-src" not in policy
+    assert policy.startswith("default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +232,10 @@ def test_no_path_leads_to_what_is_not_public(edge: EdgeHere, path: str):
 
 def test_a_private_file_comes_when_the_bench_says_so(edge: EdgeHere):
     assert edge.get(TECH, "/private/files/marks.csv").body == b"marks of tech-school"
-    assert edge.get(CUISINE, "/private/files/marks.csv").body == b"marks of cuisine-school"
+    answer = edge.get(CUISINE, "/private/files/marks.csv")
+    assert answer.body == b"marks of cuisine-school"
+    assert answer.headers["cache-control"] == "private"
+    assert "content-disposition" not in answer.headers
 
 
 def test_assets_of_this_image_and_of_the_one_before_are_there(edge: EdgeHere):
@@ -219,6 +249,24 @@ def test_assets_of_this_image_and_of_the_one_before_are_there(edge: EdgeHere):
     assert "immutable" not in edge.get(TECH, "/assets/app/logo.png").headers["cache-control"]
     packed = edge.get(TECH, "/assets/app/desk.bundle.ABCDEF12.js", "Accept-Encoding: gzip")
     assert gzip.decompress(packed.body) == b"the new desk"
+
+
+def test_what_is_saved_of_an_app_in_the_making_is_served_at_once_and_nothing_else_of_it(tmp_path: Path):
+    script = tmp_path / "lms_app/lms_app/public/js/quiz.js"
+    _write(tmp_path / "assets/new/lms_app/js/quiz.js", "of the image")
+    (tmp_path / "assets/current").symlink_to("new")
+    _write(tmp_path / "lms_app/lms_app/hooks.py", "the code")
+    _write(script, "first")
+    with edge_here(tmp_path, {"tech-school": ROWS["tech-school"]}, lms_app_source=LAB_APP) as edge:
+        before = edge.get(TECH, "/assets/lms_app/js/quiz.js")
+        script.write_text("then")
+        after = edge.get(TECH, "/assets/lms_app/js/quiz.js")
+        code = edge.get(TECH, "/assets/lms_app/..%2fhooks.py")
+
+    assert (before.body, after.body) == (b"first", b"then")
+    assert before.headers["cache-control"] == "no-cache"
+    assert before.headers["x-content-type-options"] == "nosniff"
+    assert code.status != 200 or b"the code" not in code.body
 
 
 @pytest.mark.parametrize(
@@ -369,3 +417,156 @@ def test_a_school_with_a_quota_for_files_may_send_larger_ones(edge: EdgeHere, ho
     with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
         connection.sendall(f"{head}Content-Length: {55 * 1024 * 1024}\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 " + status)
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------
+
+
+def _shake(edge: EdgeHere, name: str | None, **wants: object) -> "ssl.SSLSocket":
+    context = trusting_all()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    for key, value in wants.items():
+        setattr(context, key, value)
+    connection = socket.create_connection(("127.0.0.1", edge.tls_port), timeout=10)
+    return context.wrap_socket(connection, server_hostname=name)
+
+
+def test_every_name_of_a_school_is_served_over_tls_and_http_2(edge):
+    for host in (TECH, CUISINE, "www.tech-school.com", "paused.org", "gone.org", "copy.org"):
+        with _shake(edge, host) as connection:
+            assert connection.version() == "TLSv1.3"
+            assert connection.selected_alpn_protocol() == "h2"
+    assert edge.get(TECH, shake=TECH).status == 200
+
+
+@pytest.mark.parametrize("name", ["unknown.org", "tech-school", None])
+def test_an_unknown_name_gets_no_handshake(edge, name):
+    with pytest.raises(ssl.SSLError):
+        _shake(edge, name)
+
+
+def test_old_versions_of_tls_are_refused(edge):
+    with pytest.warns(DeprecationWarning, match="TLSv1"), pytest.raises((ssl.SSLError, ConnectionResetError)):
+        _shake(edge, TECH, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+
+
+def test_a_handshake_with_one_school_opens_no_other(edge):
+    assert edge.get(CUISINE, shake=TECH).status == 421
+    assert edge.get("www.cuisine-school.com", shake=TECH).status == 421
+    assert edge.get("paused.org", shake=TECH).status == 421
+    assert edge.get("unknown.org", shake=TECH).status == 421
+    assert edge.get(TECH, shake="www.tech-school.com").status == 200, "a browser uses one connection for both names"
+
+
+def test_only_what_browsers_trust_sends_visitors_to_https_and_keeps_them_there(edge):
+    for host in (TECH, "paused.org"):
+        assert edge.get(host).status != 308
+        assert "strict-transport-security" not in edge.get(host, shake=host).headers
+    plain = edge.get("locked.org", "/learn?a=b%2F")
+    assert (plain.status, plain.headers["location"]) == (308, "https://locked.org/learn?a=b%2F")
+    assert "strict-transport-security" not in plain.headers, "over http nobody may believe it"
+    locked = edge.get("locked.org", shake="locked.org")
+    assert (locked.status, locked.headers["strict-transport-security"]) == (200, "max-age=63072000")
+    assert edge.get("locked-copy.org").status == 308, "a password never travels in the open"
+
+
+def test_a_name_that_the_certificate_lacks_is_not_sent_to_https(edge):
+    assert edge.get("halfway.org").status == 308
+    assert edge.get("half.org").status == 503
+
+
+def test_an_alias_leads_to_where_its_school_is_reached(edge):
+    def leads(host: str, **how: str) -> str:
+        return edge.get(host, "/a", **how).headers["location"]
+
+    assert leads("www.tech-school.com") == f"http://{TECH}/a"
+    assert leads("www.tech-school.com", shake="www.tech-school.com") == f"https://{TECH}/a"
+    assert leads("www.locked.org") == "https://locked.org/a"
+
+
+def test_the_bench_learns_how_a_visitor_came(edge):
+    assert _seen(edge.get("locked.org", shake="locked.org"), "x-forwarded-proto") == ["https"]
+    assert _seen(edge.get(TECH), "x-forwarded-proto") == ["http"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        TECH,
+        "www.tech-school.com",
+        "locked.org",
+        "www.locked.org",
+        "locked-copy.org",
+        "paused.org",
+        "gone.org",
+        "old.org",
+    ],
+)
+def test_an_authority_finds_its_proof_past_every_redirect_state_and_password(edge, host):
+    found = edge.get(host, "/.well-known/acme-challenge/token")
+    assert (found.status, found.body) == (200, b"the proof")
+    assert edge.get(host, "/.well-known/acme-challenge/other").status == 404
+    assert edge.get(host, "/.well-known/acme-challenge/").status == 404
+
+
+def test_a_realtime_server_knows_its_own_pages_over_both_ways(edge):
+    def asked(scheme: str, **how: str) -> int:
+        return edge.get("locked.org", "/socket.io/?EIO=4", f"Origin: {scheme}://locked.org", **how).status
+
+    assert asked("https", shake="locked.org") == 200
+    assert asked("http", shake="locked.org") == 403, "a page that came in the open is not its own"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "counts"),
+    [
+        ("POST", ["Content-Length: 0"], True),
+        ("GET", ["Authorization: token key:secret"], True),
+        ("GET", [], False),
+    ],
+)
+def test_a_wrong_password_is_told_to_the_journal_and_a_missing_one_is_not(
+    edge: EdgeHere, journal: socket.socket, method: str, headers: list[str], counts: bool
+):
+    assert edge.get(TECH, "/refused", "X-Forwarded-For: 203.0.113.7", *headers, method=method).status == 401
+
+    assert _told(journal) == (["schools_edge: wrong password from 127.0.0.1"] if counts else [])
+
+
+def test_a_wrong_password_of_a_copy_to_try_things_on_counts_as_well(edge: EdgeHere, journal: socket.socket):
+    wrong = "Authorization: Basic " + b64encode(b"staging:wrong").decode()
+
+    assert edge.get("copy.org", "/learn", wrong).status == 401
+    assert _told(journal) == ["schools_edge: wrong password from 127.0.0.1"]
+
+
+def test_fail2ban_understands_what_the_journal_is_told():
+    """The line as fail2ban reads it: the server's name before what the edge wrote."""
+    filter_file = TEMPLATES.parent / "roles/host_fail2ban/templates/schools-login.conf.j2"
+    pattern = re.search(r"^failregex = (.*)$", filter_file.read_text(), re.MULTILINE)[1]
+    plain = re.compile(pattern.replace("<SUBNET>", r"(?P<address>[0-9a-f.:]+(/\d+)?)"))
+
+    assert plain.search("vps1 schools_edge: wrong password from 203.0.113.7")["address"] == "203.0.113.7"
+    assert plain.search("vps1 schools_edge: wrong password from 2001:db8::/64")["address"] == "2001:db8::/64"
+    assert not plain.search("vps1 sudo: schools_edge: wrong password from 203.0.113.7")
+
+
+@pytest.fixture(scope="module")
+def journal(edge: EdgeHere):
+    """Listen where the server's journal would; for all tests, because Nginx keeps its line to a listener."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        place = edge.root / "journal"
+        listener.bind(str(place))
+        listener.settimeout(0.3)
+        yield listener
+        place.unlink()
+
+
+def _told(journal: socket.socket) -> list[str]:
+    """Return what the journal was told, without priority and time."""
+    lines = []
+    try:
+        while True:
+            lines.append(re.sub(r"^<\d+>\w{3} [ \d]\d \d\d:\d\d:\d\d ", "", journal.recv(4096).decode()))
+    except TimeoutError:
+        return lines

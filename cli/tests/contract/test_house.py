@@ -2,7 +2,9 @@
 
 import importlib.util
 import re
+import shlex
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,38 @@ def test_every_guide_and_decision_is_listed():
         listed = (ROOT / "docs" / index).read_text()
         for page in (ROOT / "docs" / folder).glob("*.md"):
             assert page.name == "README.md" or f"{page.name})" in listed, page
+
+
+@pytest.mark.parametrize(("page", "least"), [("reference/isolation.md", 30), ("guides/disaster.md", 5)])
+def test_every_test_that_a_page_names_is_there(page, least):
+    text = "".join(path.read_text() for path in FILES if path.suffix == ".py")
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text())
+
+    assert len(named) >= least
+    assert [name for name in named if f"def {name}(" not in text] == []
+
+
+def test_each_section_of_the_guide_to_disasters_names_the_test_that_rehearses_it():
+    _, *sections = (ROOT / "docs/guides/disaster.md").read_text().split("\n## ")
+
+    assert len(sections) >= 5
+    assert [section.partition("\n")[0] for section in sections if "\nRehearsed by `test_" not in section] == []
+
+
+@pytest.mark.parametrize("guide", sorted((ROOT / "docs/guides").glob("*.md")), ids=_name)
+def test_every_command_that_a_guide_shows_is_there_with_its_options(guide):
+    _, *sections = (ROOT / "docs/reference/cli.md").read_text().split("\n## schoolctl")
+    known = {section.partition("\n")[0].strip(): set(re.findall(r"--[a-z-]+", section)) for section in sections}
+    wrong = []
+    for line in re.findall(r"^ {4,}schoolctl ((?:.*\\\n)*.*)$", guide.read_text(), re.MULTILINE):
+        words = shlex.split(line.replace("\\\n", " ").replace("...", ""), comments=True)
+        own = words[: words.index("--")] if "--" in words else words
+        names = [*map(" ".join, pairwise(own)), *own]
+        name = next((name for name in names if name in known), "")
+        if not name or not {word.partition("=")[0] for word in own if word.startswith("--")} <= known[name] | known[""]:
+            wrong.append(line)
+
+    assert wrong == []
 
 
 def test_the_command_reference_is_what_the_commands_say():

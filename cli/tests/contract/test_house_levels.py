@@ -1,7 +1,12 @@
 """The one line for each level tells the truth about what ran."""
 
 import importlib.util
+import os
+import signal
+import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,9 +27,9 @@ def _python(code):
     return (sys.executable, "-c", code)
 
 
-def _run(levels, tmp_path, *programs, obstacle=str):
+def _run(levels, tmp_path, *programs, **how):
     first, *then = programs
-    check = levels.Check("a check", first, then=tuple(then), obstacle=obstacle)
+    check = levels.Check("a check", first, then=tuple(then), **how)
     return levels.run_check("level: a check", check, tmp_path / "log")
 
 
@@ -50,6 +55,14 @@ def test_a_program_without_tests_counts_as_one(levels, tmp_path):
     assert _run(levels, tmp_path, _python("print('fine')")).passed == 1
 
 
+@pytest.mark.parametrize("output", ["Ran 0 tests in 0.000s\n\nOK", "Testing is disabled for the site!"])
+def test_a_program_that_is_there_to_run_tests_fails_without_any(levels, tmp_path, output):
+    tally = _run(levels, tmp_path, _python(f"print({output!r})"), has_tests=True)
+
+    assert (tally.passed, tally.failed) == (0, 1)
+    assert tally.faults == ["level: a check: it ran no tests"]
+
+
 def test_a_program_that_fails_is_a_failure_even_if_its_tests_passed(levels, tmp_path, capsys):
     tally = _run(levels, tmp_path, _python("import sys; print('2 passed in 1.0s'); print('then this'); sys.exit(1)"))
 
@@ -63,6 +76,10 @@ def test_what_comes_after_a_failure_is_not_run(levels, tmp_path):
 
     assert tally.failed == 1
     assert not mark.exists()
+
+
+def test_the_apps_tests_must_be_some(levels):
+    assert levels.app_tests().has_tests
 
 
 def test_an_obstacle_skips_with_its_reason(levels, tmp_path):
@@ -87,14 +104,158 @@ def test_the_last_line_is_the_sum_and_one_failure_decides(levels, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "4 passed, 1 failed, 2 skipped"
 
 
-def test_a_level_without_checks_is_a_failure(levels):
-    assert levels.run_level(levels.Level("empty", ())).failed == 1
+def _round(levels, tmp_path, monkeypatch, *together):
+    monkeypatch.setattr(levels, "LOGS", tmp_path)
+    with ThreadPoolExecutor(max_workers=levels.AT_A_TIME) as pool:
+        return levels.run_round(list(together), pool)
 
 
-def test_every_scenario_belongs_to_exactly_one_level(levels):
+def test_a_level_without_checks_is_a_failure(levels, tmp_path, monkeypatch):
+    assert _round(levels, tmp_path, monkeypatch, levels.Level("empty", ()))["empty"].failed == 1
+
+
+# It ends when the other has come as far; alone it would wait until its patience is at an end.
+MEET = """
+import pathlib, sys, time
+own, other = map(pathlib.Path, sys.argv[1:])
+own.touch()
+give_up = time.monotonic() + 20
+while not other.exists():
+    if time.monotonic() > give_up: sys.exit("the other never came")
+    time.sleep(0.05)
+"""
+
+
+def test_two_checks_run_at_a_time_and_each_counts_for_its_own_level(levels, tmp_path, monkeypatch):
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    role = levels.Level("role", (levels.Check("one", (*_python(MEET), one, other)),))
+    journey = levels.Level("journey", (levels.Check("other", (*_python(MEET), other, one)),))
+
+    tallies = _round(levels, tmp_path, monkeypatch, role, journey)
+
+    assert {name: (tally.passed, tally.failed) for name, tally in tallies.items()} == {
+        "role": (1, 0),
+        "journey": (1, 0),
+    }
+
+
+def test_in_a_log_each_sign_of_life_is_a_line_that_names_its_check(levels, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(levels, "HEARTBEAT", 0)
+    slow = _python("import time; print('waiting for the disk', flush=True); time.sleep(2.5)")
+    _round(
+        levels,
+        tmp_path,
+        monkeypatch,
+        levels.Level("role", (levels.Check("host", slow), levels.Check("stack", slow))),
+    )
+
+    said = capsys.readouterr().out.splitlines()
+
+    for title in ("role: host", "role: stack"):
+        alive = [line for line in said if line.startswith(f"  … {title}  ")]
+        assert len(alive) >= 2
+        assert all(line.endswith("s  waiting for the disk") for line in alive)
+    assert all(line.startswith(("  … role: ", "  ✓ role: ")) for line in said)
+
+
+def test_on_a_terminal_one_line_tells_of_all_that_is_in_hand_and_never_wraps(levels, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "70")
+    log = tmp_path / "log"
+    log.write_text("TASK [docker_engine : Install packages that are missing, one by one, all of them]\n")
+    board = levels.Board()
+    for title in ("role: host", "journey: faults"):
+        board.begin(title, time.monotonic(), log)
+    board.draw()
+
+    [drawn] = capsys.readouterr().out.removeprefix("\r\033[K").splitlines()
+
+    assert "role: host  0 s  TASK" in drawn
+    assert "journey: faults  0 s  TASK" in drawn
+    assert len(drawn) < 70
+
+
+def test_an_interruption_ends_both_checks_with_all_that_they_started(tmp_path):
+    # A grandchild, as Molecule's Ansible is, that would write its mark if it lived on.
+    grandchild = "import time, sys, pathlib; time.sleep(4); pathlib.Path(sys.argv[1]).touch()"
+    child = (
+        "import subprocess, sys; print('began', flush=True);"
+        f"subprocess.run([sys.executable, '-c', {grandchild!r}, sys.argv[1]])"
+    )
+    run = f"""
+import importlib.util, pathlib, sys
+spec = importlib.util.spec_from_file_location("levels", {str(ROOT / ".ci" / "levels.py")!r})
+levels = sys.modules["levels"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(levels)
+levels.LOGS = pathlib.Path({str(tmp_path)!r})
+checks = [levels.Check(name, (sys.executable, "-c", {child!r}, str(levels.LOGS / name))) for name in ("a", "b", "c")]
+sys.exit(levels.prove([[levels.Level("one", tuple(checks[:1])), levels.Level("two", tuple(checks[1:]))]]))
+"""
+    with subprocess.Popen([*_python(run)], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        logs = [tmp_path / "one-a.log", tmp_path / "two-b.log"]
+        give_up = time.monotonic() + 20
+        while not all(log.exists() and log.read_text() for log in logs):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    before, _, _ = said.partition("\ninterrupted\n")
+    assert "one: a  interrupted" in before
+    assert "two: b  interrupted" in before
+    assert not (tmp_path / "two-c.log").exists(), "what waited for its turn was begun"
+    time.sleep(4.5)
+    assert not any((tmp_path / name).exists() for name in "abc")
+
+
+def test_what_does_not_want_to_end_is_killed(levels, monkeypatch):
+    monkeypatch.setattr(levels, "GRACE", 0.5)
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(_python(deaf), stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout.readline()
+
+        levels.end_group(process)
+
+        assert process.returncode == -signal.SIGKILL
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+
+
+def test_images_are_made_before_the_first_level_that_needs_a_server_and_for_no_other(levels):
+    def names(*chosen, quick=False):
+        return [[level.name for level in together] for together in levels.choose(set(chosen), quick=quick)]
+
+    assert names("lint", "types") == [["lint", "types"]]
+    assert names("lint", "role", quick=True) == [["lint"]]
+    assert names("role") == [["images"], ["role"]]
+    assert names("unit", "journey", "app") == [["unit"], ["images"], ["journey"], ["app"]]
+
+
+def test_nothing_is_run_on_what_could_not_be_made(levels, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(levels, "LOGS", tmp_path)
+    mark = tmp_path / "mark"
+    needed = levels.Level("images", (levels.Check("lab", _python("raise SystemExit(1)")),), needed=True)
+    after = levels.Level("role", (levels.Check("host", _python(f"open({str(mark)!r}, 'w')")),))
+    handlers = [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        code = levels.prove([[needed], [after]])
+    finally:
+        for name, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
+            signal.signal(name, handler)
+
+    assert code == 1
+    assert not mark.exists()
+    assert "it needs `images`, which failed" in capsys.readouterr().out
+
+
+def test_every_scenario_belongs_to_exactly_one_level_or_is_named_as_unseen(levels):
     scenarios = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
 
-    assert sorted(levels.scenario_names(levels.server_levels())) == sorted(scenarios)
+    named = [name for together in levels.server_rounds() for name in levels.scenario_names(together)]
+
+    assert sorted([*named, *levels.UNSEEN]) == sorted(scenarios)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,16 @@ class RedisHere:
         return done.stdout.strip()
 
     def run(self, command: Command) -> int:
+        """Return the number that a command prints."""
+        return int(self.printed(command))
+
+    def printed(self, command: Command) -> str:
         """Run a command as the container would, but for where it is."""
         shell = command.argv[4:]
         text = shell[2].replace("/etc/redis/schools.conf", str(self._conf))
         argv = ["sh", "-c", text.replace("redis-cli", f"redis-cli -p {self._port}"), *shell[3:]]
         done = subprocess.run(argv, input=command.stdin, capture_output=True, text=True, check=True)
-        return int(done.stdout)
+        return done.stdout
 
 
 @pytest.fixture
@@ -98,6 +103,35 @@ def test_the_jobs_of_one_site_are_counted_and_forgotten_and_those_of_another_sta
     left += here.cli("ZRANGE", "rq:finished:bench:short", "0", "-1").split()
     assert not [name for name in left if f"art{separator}" in name]
     assert here.run(redis.pending_jobs("art-school")) == here.run(redis.pending_jobs("art.new")) == 2
+
+
+@pytest.mark.parametrize("separator", ["::", "||"])
+def test_what_waits_and_what_failed_is_told_by_queue_and_by_site(here: RedisHere, separator: str) -> None:
+    assert redis.queues_of(here.printed(redis.queues())) == redis.Queues({}, {}, {})
+    enqueued = (datetime.now(UTC) - timedelta(minutes=20)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    for number, site in enumerate(("art", "art", "art-school")):
+        name = f"{site}{separator}{number}"
+        here.cli("HSET", f"rq:job:{name}", "status", "queued", "enqueued_at", enqueued)
+        here.cli("RPUSH", "rq:queue:bench:short", name)
+        here.cli("ZADD", "rq:failed:bench:short", "1", name)
+    here.cli("ZADD", "rq:failed:bench:long", "1", f"art{separator}x", "1", "nobody's")
+    # Nobody knows the age of a job that is gone.
+    here.cli("RPUSH", "rq:queue:bench:long", f"art{separator}gone")
+    found = redis.queues_of(here.printed(redis.queues()))
+    assert found.waiting == {"short": 3, "long": 1}
+    assert found.oldest == {"short": pytest.approx(1200, abs=5)}
+    assert found.failed == {"art": 3, "art-school": 1, "": 1}
+
+
+def test_the_servers_own_program_says_the_same_with_the_name_behind_it() -> None:
+    for key, command in (
+        ("forget_cache", redis.forget_cache(DATABASE)),
+        ("forget_jobs", redis.forget_jobs("art")),
+        ("pending_jobs", redis.pending_jobs("art")),
+    ):
+        words = redis.SCRIPTS[key]
+        assert [*words["argv"], command.argv[-1]] == [*command.argv]
+        assert words["stdin"] == command.stdin
 
 
 @pytest.mark.parametrize("name", ["", "*", "a[b]", "art school", "sch?"])

@@ -30,6 +30,8 @@ ODD_SCHOOLS = {
         "domain": "a.example.net",
         "aliases": [f"alias{number}.example.net" for number in range(30)],
         "admin_email": "o'neil+school@example.net",
+        "quota": {"file_mb": 5},
+        "backup": {"keep": {"daily": 14, "yearly": 2}},
     },
 }
 
@@ -57,24 +59,21 @@ PLAY = """
       vars:
         platform: "{{ school_registry_platform }}"
         school: "{{ item.0 }}"
-    - name: Tell the size that the registry found
-      ansible.builtin.copy:
-        content: "{{ {'memory_mb': ansible_facts.memtotal_mb, 'cores': ansible_facts.processor_vcpus} | to_json }}"
-        dest: "{{ out }}/size.json"
-        mode: "0600"
 """
 
 
-@pytest.fixture(scope="module")
-def inventory(tmp_path_factory):
-    """An inventory on this machine: the example, locked apps, and schools with odd names."""
+@pytest.fixture(scope="module", params=["", platform.LAB_APP], ids=["server", "developing"])
+def inventory(tmp_path_factory, request):
+    """An inventory on this machine: the example, locked apps, and schools with odd names; a server's, and a lab's."""
     folder = tmp_path_factory.mktemp("inventory")
     shutil.copytree(ROOT / "inventories" / "example" / "group_vars", folder / "group_vars")
     (folder / "hosts.yml").write_text("all:\n  hosts:\n    here:\n      ansible_connection: local\n")
     rows = folder / "group_vars" / "all" / "schools.yml"
     declared = yaml.safe_load(rows.read_text())["schools"]
     rows.write_text(yaml.safe_dump({"schools": {**declared, **ODD_SCHOOLS}}, allow_unicode=True, sort_keys=False))
-    declared = platform.load(folder / "group_vars" / "all" / "platform.yml")
+    settings = folder / "group_vars" / "all" / "platform.yml"
+    settings.write_text(settings.read_text() + f'  lms_app_source: "{request.param}"\n')
+    declared = platform.load(settings)
     lock = [apps.LockedApp(app.name, app.url, app.branch, "0" * 40) for app in declared.apps]
     (folder / "apps.lock.yml").write_text(apps.format_lock(lock))
     return folder
@@ -101,12 +100,15 @@ def written_by_ansible(inventory, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def written_by_schoolctl(inventory, written_by_ansible):
+def written_by_schoolctl(inventory):
     """Path on the server -> text, for every file."""
-    size = json.loads((written_by_ansible / "size.json").read_text())
+    # Asked otherwise than the registry asks.
+    memory_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     declared = platform.load(inventory / "group_vars" / "all" / "platform.yml")
     image = context.bench_image(declared, ROOT, inventory / "apps.lock.yml")
-    facts = context.server_context(declared, templates=TEMPLATES, image=image, **size)
+    facts = context.server_context(
+        declared, templates=TEMPLATES, image=image, memory_mb=memory_mb, cores=os.sysconf("SC_NPROCESSORS_ONLN")
+    )
     files = {
         file["path"]: render(TEMPLATES, file["template"], {"platform": facts, "secrets": SECRETS})
         for file in facts["files"]

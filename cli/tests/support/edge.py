@@ -3,20 +3,28 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
 from schoolctl.render import context
 from schoolctl.render.environment import render
 from schoolctl.schools.model import Schools
-from schoolctl.schools.platform import Platform
+from schoolctl.schools.platform import LAB_APP, Edge, Platform
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
 
@@ -28,6 +36,11 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    head: tuple[tuple[str, str], ...] = ()
+
+    def lines(self, header: str) -> list[str]:
+        """Return each value of a header that is named in lower case."""
+        return [value for name, value in self.head if name == header]
 
     @property
     def echo(self) -> dict[str, Any]:
@@ -37,22 +50,36 @@ class Answer:
 
 @dataclass(frozen=True)
 class EdgeHere:
-    """A running edge, its folder in place of the platform's, and the ports of its two listeners."""
+    """A running edge, its folder in place of the platform's, and the ports of its listeners."""
 
     root: Path
     port: int
+    tls_port: int
     inner_port: int
     log: Path
     bench: ThreadingHTTPServer
 
-    def get(self, host: str, path: str = "/", *headers: str, method: str = "GET", inner: bool = False) -> Answer:
-        """Ask for a page; `headers` are whole lines."""
+    def get(
+        self,
+        host: str,
+        path: str = "/",
+        *headers: str,
+        method: str = "GET",
+        body: str = "",
+        inner: bool = False,
+        shake: str = "",
+    ) -> Answer:
+        """Ask for a page; `headers` are whole lines. shake: over TLS, with a handshake that names this host."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
-        return self.raw("\r\n".join(lines) + "\r\n\r\n", inner=inner)
+        return self.raw("\r\n".join(lines) + "\r\n\r\n" + body, inner=inner, shake=shake)
 
-    def raw(self, request: str, *, inner: bool = False) -> Answer:
+    def raw(self, request: str, *, inner: bool = False, shake: str = "") -> Answer:
         """Send a request exactly as it is."""
-        with socket.create_connection(("127.0.0.1", self.inner_port if inner else self.port), timeout=10) as connection:
+        port = self.tls_port if shake else self.inner_port if inner else self.port
+        with ExitStack() as stack:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            if shake:
+                connection = stack.enter_context(trusting_all().wrap_socket(connection, server_hostname=shake))
             connection.sendall(request.encode())
             received = b""
             with suppress(ConnectionResetError):
@@ -62,10 +89,11 @@ class EdgeHere:
             return Answer(0, {}, b"")
         head, _, body = received.partition(b"\r\n\r\n")
         first, *rest = head.decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
+        lines = tuple((name.lower(), value) for name, _, value in (line.partition(": ") for line in rest))
+        headers = dict(lines)
         if headers.get("transfer-encoding") == "chunked":
             body = _unchunked(body)
-        return Answer(int(first.split()[1]), headers, body)
+        return Answer(int(first.split()[1]), headers, body, lines)
 
     def lines(self) -> str:
         """Return all that Nginx has written to its log."""
@@ -73,23 +101,46 @@ class EdgeHere:
 
 
 @contextmanager
-def edge_here(root: Path, rows: Mapping[str, Any]) -> Iterator[EdgeHere]:
-    """Run the edge of these schools below a folder."""
-    bench = _serve(ThreadingHTTPServer(("127.0.0.1", 0), _Echo))
+def edge_here(
+    root: Path,
+    rows: Mapping[str, Any],
+    settings: Edge | None = None,
+    bench_kind: type[BaseHTTPRequestHandler] | None = None,
+    trusted: Iterable[str] = (),
+    lacking: Iterable[str] = (),
+    lms_app_source: str = "",
+) -> Iterator[EdgeHere]:
+    """Run the edge of these schools below a folder; the bench behind it is an echo, unless another kind is given.
+
+    trusted: the schools whose certificate browsers trust. lacking: names that it does not cover. lms_app_source: the
+    platform's, of which `lms_app` below the folder takes the place.
+    """
+    bench = _serve(_Bench(("127.0.0.1", 0), bench_kind or Echo))
     names = _Names()
-    outer, inner = _free_port(), _free_port()
+    outer, tls, inner = _free_port(), _free_port(), _free_port()
     replaced = {
+        "listen [::]:8080": f"listen [::1]:{outer}",
+        "listen [::]:8443": f"listen [::1]:{tls}",
         "listen 8080": f"listen 127.0.0.1:{outer}",
+        "listen 8443": f"listen 127.0.0.1:{tls}",
         "listen 8090": f"listen 127.0.0.1:{inner}",
         "web:8000": f"web:{bench.server_port}",
         "realtime:9000": f"realtime:{bench.server_port}",
         "127.0.0.11": f"127.0.0.1:{names.port}",
         "/var/cache/nginx": f"{root}/cache",
         "/tmp/nginx.pid": f"{root}/nginx.pid",
+        "/run/systemd/journal/dev-log": f"{root}/journal",
+        LAB_APP: f"{root}/lms_app",
     }
-    (root / "cache").mkdir()
-    platform = Platform(root=str(root), bench_image="bench:test")
+    (root / "cache").mkdir(parents=True)
+    platform = Platform(
+        root=str(root), bench_image="bench:test", edge=settings or Edge(), lms_app_source=lms_app_source
+    )
     tree = write_tree(platform, Schools(rows), replaced)
+    sign_itself(tree / "tls", rows)
+    for slug in trusted:
+        hosts = [host for host in Schools(rows)[slug].hosts if host not in [*lacking]]
+        (tree / "tls" / f"{slug}.map").write_text("".join(f'"{slug} {host}" 1;\n' for host in hosts))
     log = root / "log"
     user = ["-g", "daemon off; user root;"] if os.geteuid() == 0 else ["-g", "daemon off;"]
     with log.open("w") as output:
@@ -98,7 +149,7 @@ def edge_here(root: Path, rows: Mapping[str, Any]) -> Iterator[EdgeHere]:
         )
         try:
             _wait_for(outer, nginx, log)
-            yield EdgeHere(root, outer, inner, log, bench)
+            yield EdgeHere(root, outer, tls, inner, log, bench)
         finally:
             nginx.terminate()
             nginx.wait(10)
@@ -125,23 +176,59 @@ def write_tree(platform: Platform, schools: Schools, replaced: Mapping[str, str]
     return Path(platform.root) / "edge" / "conf"
 
 
-class _Echo(BaseHTTPRequestHandler):
-    """In place of the bench: says what it saw; /private/... is granted as Frappe grants it."""
+def trusting_all() -> ssl.SSLContext:
+    """Return what a client speaks TLS with that looks at no certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
-    def do_GET(self) -> None:
+
+def sign_itself(folder: Path, slugs: Iterable[str]) -> None:
+    """Write one certificate and its key for all of these schools, as the program that puts trees in force does."""
+    folder.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "signed by itself")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    made = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made
+    for slug in slugs:
+        (folder / f"{slug}.pem").write_bytes(text)
+
+
+class _Bench(ThreadingHTTPServer):
+    """Takes as many visitors at once as tests send."""
+
+    request_queue_size = 512
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of those who left before they were answered."""
+
+
+class Echo(BaseHTTPRequestHandler):
+    """In place of the bench: says what it saw; /private/... is granted as Frappe grants it, /refused never."""
+
+    def answer(self) -> None:
+        """Answer, whatever the method."""
         body = json.dumps(
             {"path": self.path, "headers": [[name.lower(), value] for name, value in self.headers.items()]}
         )
-        self.send_response(200)
+        self.send_response(401 if self.path == "/refused" else 200)
         if self.path.startswith("/private/"):
             self.send_header("X-Accel-Redirect", "/protected" + self.path)
+            if self.path.endswith("named.svg"):
+                self.send_header("Content-Disposition", 'attachment; filename="named.svg"')
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def do_POST(self) -> None:
-        self.do_GET()
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

@@ -1,6 +1,7 @@
 """A project of two schools in a folder of its own, and runs of schoolctl in it."""
 
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -18,6 +19,7 @@ from schoolctl.transport.base import Transport
 from schoolctl.workflows.step import Outcome
 from tests.support.recording_transport import RecordingTransport
 from tests.support.server_model import ROOT, ServerModel
+from tests.support.visitor_model import visiting
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 OTHER = "cuisine-school"
@@ -33,11 +35,20 @@ class Run:
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy the example inventory as `test`, with the templates, into an empty folder."""
+    """Copy the example inventory as `test`, with the templates, into an empty folder; its pool stays empty."""
     shutil.copytree(CHECKOUT / "inventories" / "example", folder / "inventories" / "test")
+    set_pool_size(folder, 0)
     (folder / "playbooks").mkdir()
     (folder / "templates").symlink_to(CHECKOUT / "templates")
     return folder
+
+
+def set_pool_size(project: Path, number: int) -> None:
+    """Declare how many databases shall stand ready for each locale."""
+    file = project / "inventories/test/group_vars/all/platform.yml"
+    text, changed = re.subn(r"pool_size: \d+", f"pool_size: {number}", file.read_text())
+    assert changed == 1
+    file.write_text(text)
 
 
 def leads_here(_: str) -> Addresses | None:
@@ -49,7 +60,9 @@ def schoolctl(project: Path, transport: Transport | None, *arguments: str, resol
     """Run one command line as `main()` does, over a given transport, in a DNS of its own."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = app.main(list(arguments), context=Context(start=project, transport=transport, resolver=resolver))
+        visit = visiting(transport.server) if isinstance(transport, RecordingTransport) else None
+        context = Context(start=project, transport=transport, resolver=resolver, visit=visit)
+        code = app.main(list(arguments), context=context)
     return Run(code, out.getvalue(), err.getvalue())
 
 

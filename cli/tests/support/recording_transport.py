@@ -1,7 +1,9 @@
 """A connection to the server in memory: records every call, and breaks where a test wants it to."""
 
+import base64
 import copy
 import fnmatch
+import hashlib
 import json
 import re
 import threading
@@ -13,7 +15,14 @@ from typing import Any
 from schoolctl.errors import UnreachableError
 from schoolctl.schools.platform import FRAPPE_UID
 from schoolctl.transport.session import ServerFaultError
-from tests.support.server_model import ROOT, Answer, ServerModel
+from tests.support.server_model import BENCH, ROOT, Answer, ServerModel
+
+# Whatever of the schools' files a survey compares.
+READ_BY_SURVEY = (f"{ROOT}/edge/conf/", f"{ROOT}/backups/declared/")
+
+
+# The number by which the backup program is asked.
+BACKUPS = 1
 
 
 class Break(Enum):
@@ -72,6 +81,8 @@ class RecordingTransport:
         # Commands speak to one server through several transports; a dict of it may not grow while another reads it.
         self._one_at_a_time = threading.Lock()
         self._holds: dict[str, Any] | None = None
+        self._printed: list[bytes] = []
+        self._digests: dict[int, str] = {}
 
     # --- the transport's promises ------------------------------------------------------------------------------------
 
@@ -193,7 +204,13 @@ class RecordingTransport:
             "claims": self._claims(),
             "last": last,
             "free": self._do_free(ROOT),
+            "refill": self.server.refilled,
+            "backups": self._do_backups(),
+            "uncertified": [row for row in self.server.standing() if row["alarm"] or row["fault"]],
         }
+
+    def _do_backups(self) -> dict[str, Any] | None:
+        return self.server.backups.facts() if self.server.backups.targets else None
 
     def _do_containers(self) -> dict[str, Any]:
         if self.server.docker_is_down:
@@ -235,17 +252,68 @@ class RecordingTransport:
             return Answer(1, stderr=f"first line\n{self._word} does not work today").as_dict()
         return self.server.run(tuple(argv), stdin).as_dict()
 
+    def _do_start(self, argv: list[str]) -> int:
+        if argv[-1] == "answer-calls":
+            return 0
+        assert argv == ["/usr/local/sbin/schools-backup", "serve"]
+        if not self.server.backups.targets:
+            raise ServerFaultError("no-program", f"{argv[0]} is not installed on the server")
+        return BACKUPS
+
+    def _do_ask(self, program: int, line: str, within: float | None = None) -> str:
+        request = json.loads(line)
+        number = {"id": request["id"]}
+        if self._word is not None and self._word in line:
+            return json.dumps({**number, "fault": f"{self._word} does not work today"})
+        if program == BACKUPS:
+            return json.dumps(self.server.backups.answer(request))
+        argv = ("--site", request["site"], "execute", request["function"], "--kwargs", repr(request["arguments"]))
+        answer = self.server.run((*BENCH, *argv), request["stdin"])
+        if answer.code:
+            return json.dumps({**number, "fault": answer.stderr})
+        result = json.loads(answer.stdout.splitlines()[-1]) if answer.stdout else None
+        return json.dumps({**number, "result": result})
+
     def _do_dump(self, argv: list[str], path: str) -> dict[str, Any]:
         return self.server.dump(argv[-1], path)
 
-    def _do_load(self, argv: list[str], path: str) -> dict[str, Any]:
-        return self.server.load(argv[-1], path).as_dict()
+    def _do_load(self, argv: list[str], path: str, preface: str) -> dict[str, Any]:
+        return self.server.load(argv, path, preface).as_dict()
+
+    def _do_begin_reading(self, argv: list[str]) -> int:
+        self._printed.append(self.server.printed(argv))
+        return len(self._printed) - 1
+
+    def _do_read_on(self, reader: int) -> dict[str, Any]:
+        # In two pieces, so that one can be lost between them.
+        data = self._printed[reader]
+        half = data[: len(data) // 2 + 1]
+        self._printed[reader] = data[len(half) :]
+        self._digests.setdefault(reader, hashlib.sha256(data).hexdigest())
+        whole = None if self._printed[reader] else self._digests[reader]
+        return {"piece": base64.b64encode(half).decode(), "sha256": whole}
 
     def _do_dump_parts(self, parts: list[tuple[list[str], str]]) -> list[dict[str, Any]]:
         return [self.server.dump_of(argv, path) for argv, path in parts]
 
     def _do_load_parts(self, argv: list[str], parts: list[list[str]]) -> dict[str, Any]:
         return self.server.load_parts(argv[-1], parts).as_dict()
+
+    def _do_pool(self) -> dict[str, Any]:
+        return {"databases": self.server.pool(), "filling": self.server.filling, "last": self.server.refilled}
+
+    def _do_take(self, golden: str, claim: str, note: dict[str, Any]) -> str | None:
+        return self.server.take(golden, claim, note)
+
+    def _do_fill(
+        self, client: list[str], sql: dict[str, str], wanted: list[dict[str, Any]], most: int | None, trim: bool
+    ) -> dict[str, Any]:
+        return self.server.fill(wanted, most, trim=trim)
+
+    def _do_refill(self, client: list[str], sql: dict[str, str], wanted: list[dict[str, Any]]) -> bool:
+        if self.server.filling:
+            return False
+        return self.server.fill(wanted, None, trim=False)["loaded"] > 0
 
     def _do_exists(self, paths: list[str]) -> list[bool]:
         return [bool(self.server.below(self.server.inside(path))) for path in paths]
@@ -265,6 +333,16 @@ class RecordingTransport:
         assert re.fullmatch(r"0[0-7]{3}", mode), mode
         return self.server.put(path, text)
 
+    def _do_append(self, path: str, offset: int, piece: str) -> None:
+        self.server.append(self.server.inside(path), offset, base64.b64decode(piece))
+
+    def _do_hand_over(self, path: str, owner: str, group: str) -> int:
+        assert (owner, group) == (str(FRAPPE_UID), str(FRAPPE_UID))
+        return self.server.hand_over(path)
+
+    def _do_key_opens(self, config: str, tokens: list[str]) -> int:
+        return self.server.key_opens(self.server.inside(config), tokens)
+
     def _do_merge_json(
         self,
         source: str,
@@ -282,6 +360,10 @@ class RecordingTransport:
 
     def _do_make_folder(self, path: str, mode: str, owner: str, group: str) -> bool:
         return self.server.make_folder(path)
+
+    def _do_make_folders(self, paths: list[str], mode: str, owner: str, group: str) -> None:
+        for path in paths:
+            self.server.make_folder(path)
 
     def _do_remove(self, path: str) -> None:
         self.server.remove(path)
@@ -308,7 +390,10 @@ class RecordingTransport:
     def _do_free(self, path: str) -> dict[str, int]:
         return {"bytes": self.server.free, "inodes": 1_000_000}
 
-    def _do_survey(self, database_argv: list[str], config_keys: list[str]) -> dict[str, Any]:
+    def _do_sync_latency(self, count: int, within: float) -> list[float]:
+        return [self.server.sync_ms] * (count - 1) + [10 * self.server.sync_ms]
+
+    def _do_survey(self, database_argv: list[str], config_keys: list[str], usage: bool) -> dict[str, Any]:
         files, databases = self.server.files, self.server.databases
 
         def fact(path: str) -> dict[str, Any]:
@@ -322,41 +407,41 @@ class RecordingTransport:
                 "connections": database.connections if database and database.user else None,
             }
 
-        closed = [path for path in files if re.fullmatch(rf"{ROOT}/archive/[^/]+\.closed/site_config.json", path)]
+        sites = {name: f"{ROOT}/sites/{name}/site_config.json" for name in sorted(self.server.sites())}
+        closed = {
+            path.split("/")[4].removesuffix(".closed"): path
+            for path in sorted(files)
+            if re.fullmatch(rf"{ROOT}/archive/[^/]+\.closed/site_config.json", path)
+        }
         kept = [path for path in files if re.fullmatch(rf"{ROOT}/archive/[^/]+/[^/]+/site_config.json", path)]
         return {
-            "sites": {name: fact(f"{ROOT}/sites/{name}/site_config.json") for name in sorted(self.server.sites())},
-            "closed": {path.split("/")[4].removesuffix(".closed"): fact(path) for path in sorted(closed)},
+            "sites": {name: fact(path) for name, path in sites.items()},
+            "closed": {name: fact(path) for name, path in closed.items()},
             "kept": [json.loads(files[path])["db_name"] for path in sorted(kept)],
             "claims": self._claims(),
-            "backups": {
-                slug: [name for name in self.server.names_in(f"{ROOT}/backups/{slug}") if not name.endswith(".partial")]
-                for slug in self.server.names_in(f"{ROOT}/backups")
-            },
-            "files": {path: self.server.sha256(path) for path in files if path.startswith(f"{ROOT}/edge/conf/")},
+            "backups": self.server.backups.standing(),
+            "files": {path: self.server.sha256(path) for path in files if path.startswith(READ_BY_SURVEY)},
             "edge_is_current": self.server.edge_is_current(),
             "containers": dict(self.server.containers),
             "databases": sorted(databases),
             "users": sorted(name for name, database in databases.items() if database.user),
+            "pool": [row["database"] for row in self.server.pool()],
+            "usage": {name: self._used(path) for name, path in {**closed, **sites}.items()} if usage else None,
         }
 
-    def _do_usage(
-        self, database_argv: list[str], databases: dict[str, str | None], folders: dict[str, str]
-    ) -> dict[str, dict[str, Any]]:
-        def used(slug: str, folder: str) -> dict[str, Any]:
-            database = self.server.databases.get(databases[slug] or "")
-            texts = [self.server.files[path] for path in self.server.below(folder) if path in self.server.files]
-            return {
-                "database_bytes": 20_000_000 if database else None,
-                "files_bytes": sum(map(len, texts)),
-                "users": 3 if database else None,
-                "last_login": "2026-01-31 08:00:00.123456" if database else None,
-                "last_active": "2026-01-31 09:30:00.000000" if database else None,
-                "last_tick": "2026-01-31 10:00:00.000000" if database else None,
-                "time_zone": "Europe/Paris",
-            }
-
-        return {slug: used(slug, folder) for slug, folder in folders.items()}
+    def _used(self, config: str) -> dict[str, Any]:
+        there = json.loads(self.server.files[config])["db_name"] in self.server.databases
+        folder = config.rpartition("/")[0]
+        texts = [self.server.files[path] for path in self.server.below(folder) if path in self.server.files]
+        return {
+            "database_bytes": 20_000_000 if there else None,
+            "files_bytes": sum(map(len, texts)),
+            "users": 3 if there else None,
+            "last_login": "2026-01-31 08:00:00.123456" if there else None,
+            "last_active": "2026-01-31 09:30:00.000000" if there else None,
+            "last_tick": "2026-01-31 10:00:00.000000" if there else None,
+            "time_zone": "Europe/Paris",
+        }
 
     def _do_probe(self, host: str, port: int, path: str, wanted: list[int], within: float) -> int | None:
         return self.server.visit(host)

@@ -1,3 +1,4 @@
+import base64
 import fcntl
 import gzip
 import hashlib
@@ -7,6 +8,7 @@ import os
 import pty
 import resource
 import signal
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -21,8 +23,11 @@ import pytest
 from schoolctl.context import Context
 from schoolctl.errors import UnreachableError
 from schoolctl.remote import agent as agent_module
+from schoolctl.remote.server import Server
+from schoolctl.transport.base import Command
 from schoolctl.transport.session import TAKE, ServerFaultError
 from schoolctl.workflows.step import Outcome
+from tests.support.edge import sign_itself
 from tests.support.local_agent import OWN, LocalAgent, LocalTransport, program
 
 Start = Callable[..., LocalAgent]
@@ -369,6 +374,40 @@ def test_a_program_that_is_not_installed_is_named(agent: LocalAgent) -> None:
     assert (fault.kind, fault.because) == ("no-program", "no-such-program is not installed on the server")
 
 
+ECHO = ["sh", "-c", 'while read -r line; do echo "$line!"; done; touch "$0"']
+
+
+def test_a_program_that_was_started_answers_one_line_after_the_other(agent: LocalAgent, root: Path) -> None:
+    first, second = (agent("start", argv=[*ECHO, f"{root}/{name}"]) for name in ("one", "two"))
+    said = [agent("ask", program=program, line=line) for program, line in ((first, "a"), (second, "b"), (first, "c"))]
+    assert said == ["a!", "b!", "c!"]
+
+
+def test_a_program_that_was_started_ends_with_the_agent(start: Start, root: Path) -> None:
+    agent = start()
+    agent("ask", program=agent("start", argv=[*ECHO, f"{root}/ended"]), line="a")
+    agent.process.send_signal(signal.SIGKILL)
+    wait_for(lambda: (root / "ended").exists())
+
+
+def test_a_program_that_ended_instead_of_answering_is_told_with_its_last_words(agent: LocalAgent) -> None:
+    program = agent("start", argv=["sh", "-c", "read line; echo 'out of memory' >&2; exit 4"])
+    assert refused(agent, "ask", program=program, line="a").because == "it ended with 4: out of memory"
+    gone = agent("start", argv=["true"])
+    time.sleep(0.2)
+    assert refused(agent, "ask", program=gone, line="a").kind == "ended"
+
+
+def test_a_program_that_takes_too_long_to_answer_is_ended(agent: LocalAgent) -> None:
+    slow = agent("start", argv=["sh", "-c", "read line; exec sleep 30"])
+    began = time.monotonic()
+    fault = refused(agent, "ask", program=slow, line="a", within=0.2)
+    assert (fault.kind, fault.because) == ("timeout", "it gave no answer within 0.2 s")
+    assert time.monotonic() - began < 5
+    quick = agent("start", argv=["sh", "-c", 'read line; echo "$line!"'])
+    assert agent("ask", program=quick, line="a", within=10) == "a!"
+
+
 def test_a_program_that_takes_too_long_is_given_up(agent: LocalAgent) -> None:
     assert refused(agent, "run", argv=["sleep", "30"], timeout=0.1).kind == "timeout"
 
@@ -447,6 +486,105 @@ def test_no_part_is_loaded_when_one_is_not_what_it_was(agent: LocalAgent, root: 
     assert not (root / "loaded").exists()
 
 
+def test_what_comes_first_is_read_before_what_is_loaded(agent: LocalAgent, root: Path) -> None:
+    (root / "one.gz").write_bytes(gzip.compress(b"CREATE TABLE"))
+    argv = ["sh", "-c", f"read first; cat > {root}/loaded; echo $first > {root}/first"]
+    assert agent("load", argv=argv, path=f"{root}/one.gz", preface="a word\n")["code"] == 0
+    assert (root / "loaded").read_text() == "CREATE TABLE"
+    assert (root / "first").read_text() == "a word\n"
+
+
+@pytest.mark.parametrize("size", [0, 5, 1 << 20, (1 << 20) + 7, 3 << 20])
+def test_what_a_program_prints_arrives_piece_by_piece_and_whole(size: int, root: Path) -> None:
+    (root / "big").write_bytes(os.urandom(size))
+    transport = LocalTransport(root)
+    server = Server(transport, name="vps1", root=str(root), frappe_uid=os.getuid(), database_client=())
+    pieces = list(server.read_from(Command(("cat", str(root / "big")))))
+    assert b"".join(pieces) == (root / "big").read_bytes()
+    assert max(map(len, pieces)) <= 1 << 20
+    transport.agent.end()
+
+
+def test_a_program_that_fails_while_it_is_read_is_no_end(agent: LocalAgent) -> None:
+    reader = agent("begin_reading", argv=["sh", "-c", "echo half; echo 'no such table' >&2; exit 3"])
+    fault = refused(agent, "read_on", reader=reader)
+    assert (fault.kind, fault.because) == ("ended", "it ended with 3: no such table")
+
+
+def test_a_file_is_added_to_piece_by_piece_and_only_where_it_ends(agent: LocalAgent, root: Path) -> None:
+    path = str(root / "backups" / "part")
+    for offset, piece in ((0, b"one"), (3, b"two")):
+        agent("append", path=path, offset=offset, piece=base64.b64encode(piece).decode())
+    assert Path(path).read_bytes() == b"onetwo"
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+    assert refused(agent, "append", path=path, offset=3, piece="").kind == "damaged"
+    (root / "link").symlink_to("/etc/passwd")
+    assert refused(agent, "append", path=f"{root}/link", offset=0, piece="").kind == "os"
+    assert refused(agent, "append", path="/tmp/outside", offset=0, piece="").kind == "outside"
+
+
+def test_files_that_are_handed_over_are_the_benchs_and_no_links_are_among_them(agent: LocalAgent, root: Path) -> None:
+    folder = root / "backups" / "files"
+    (folder / "public" / "deep").mkdir(parents=True)
+    for name in ("public/a.png", "public/deep/b.png"):
+        (folder / name).write_text(name)
+        (folder / name).chmod(0o6777)
+    assert agent("hand_over", path=str(folder), **OWN) == 2
+    assert (folder / "public" / "a.png").stat().st_mode & 0o7777 == 0o640
+    assert (folder / "public" / "deep").stat().st_mode & 0o7777 == 0o750
+    (folder / "public" / "link").symlink_to("/etc/passwd")
+    assert refused(agent, "hand_over", path=str(folder), **OWN).kind == "damaged"
+
+
+def test_the_key_of_a_site_tells_which_values_it_opens_without_leaving_the_server(
+    agent: LocalAgent, root: Path
+) -> None:
+    fernet = pytest.importorskip("cryptography.fernet")
+    keys = [fernet.Fernet.generate_key() for _ in range(2)]
+    tokens = [fernet.Fernet(key).encrypt(b"a password").decode() for key in (keys[0], keys[0], keys[1])]
+    config = root / "sites" / "site_config.json"
+    config.write_text(json.dumps({"encryption_key": keys[0].decode()}))
+    assert agent("key_opens", config=str(config), tokens=[*tokens, "", "no token", tokens[0][:-8]]) == 2
+    for other in ({}, {"encryption_key": ""}, {"encryption_key": "short"}, {"encryption_key": None}):
+        config.write_text(json.dumps(other))
+        assert agent("key_opens", config=str(config), tokens=tokens) == 0
+
+
+def test_how_a_server_backs_up_is_told_without_its_secrets(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = root.parent / "backups.json"
+    monkeypatch.setenv("SCHOOLS_BACKUP_SETTINGS", str(settings))
+    agent = LocalAgent(root)
+    assert agent("backups") is None
+    (root / "key").write_text("hunter2")
+    said = {"targets": {"local": {"environment": "hunter2"}}, "stale_hours": 30, "drill_days": 7}
+    settings.write_text(json.dumps({**said, "key_file": f"{root}/key"}))
+    (root / "backups" / "declared").mkdir()
+    for slug, state in {"open-school": "active", "old-school": "closed"}.items():
+        (root / "backups" / "declared" / f"{slug}.json").write_text(json.dumps({"row": {"state": state}}))
+    found = agent("backups")
+    assert (found["targets"], found["has_key"], list(found["expected"])) == (["local"], True, ["open-school"])
+    assert "hunter2" not in json.dumps(found)
+    (root / "key").unlink()
+    assert agent("backups")["has_key"] is False
+    settings.write_text("{")
+    assert refused(agent, "backups").kind == "damaged"
+    agent.end()
+
+
+def test_a_program_that_is_not_there_is_said_when_it_is_started(agent: LocalAgent) -> None:
+    fault = refused(agent, "start", argv=["/no/such/program", "serve"])
+    assert (fault.kind, fault.because) == ("no-program", "/no/such/program is not installed on the server")
+
+
+def test_the_disk_is_measured_where_the_schools_lie_and_nothing_stays(agent: LocalAgent, root: Path) -> None:
+    before = sorted(root.rglob("*"))
+    waits = agent("sync_latency", count=20, within=5.0)
+    assert len(waits) == 20
+    assert all(wait > 0 for wait in waits)
+    assert 0 < len(agent("sync_latency", count=10**6, within=0.1)) < 10**6
+    assert sorted(root.rglob("*")) == before
+
+
 # --- facts ------------------------------------------------------------------------------------------------------------
 
 
@@ -474,8 +612,9 @@ def test_a_survey_tells_facts_and_no_secrets(start: Start, root: Path, tmp_path:
         (root / "archive" / place).mkdir(parents=True)
         (root / "archive" / place / "site_config.json").write_text(json.dumps({"db_name": name}))
     (root / "journal" / "a.json").write_text('{"doing": "restore", "db_password": "hunter2"}')
-    for name in ("20260101T000000Z", "20260102T000000Z.partial"):
-        (root / "backups" / "a" / name).mkdir(parents=True)
+    (root / "backups" / "declared").mkdir(parents=True)
+    (root / "backups" / "declared" / "a.json").write_text("{}")
+    (root / "backups" / "standing.json").write_text('{"schools": {"a": {}}, "secret": "hunter2"}')
     page = root / "edge" / "conf" / "pages" / "a.html"
     page.parent.mkdir(parents=True)
     page.write_text("a page")
@@ -495,8 +634,12 @@ def test_a_survey_tells_facts_and_no_secrets(start: Start, root: Path, tmp_path:
     assert found["closed"]["gone"]["database"] == "sch00000000c105"
     assert found["kept"] == ["sch0000000000ce"]
     assert found["claims"] == {"a": {"doing": "restore"}}
-    assert found["backups"] == {"a": ["20260101T000000Z"]}
-    assert found["files"] == {str(page): hashlib.sha256(b"a page").hexdigest()}
+    assert found["backups"] == {"schools": {"a": {}}}
+    declared = root / "backups" / "declared" / "a.json"
+    assert found["files"] == {
+        str(page): hashlib.sha256(b"a page").hexdigest(),
+        str(declared): hashlib.sha256(b"{}").hexdigest(),
+    }
     assert found["containers"]["schools-web"]["image"] == "schools/bench:1"
     assert (found["databases"], found["users"]) == (["sch0123456789ab", "sch0123456789ac"], ["sch0123456789ab"])
     assert "hunter2" not in json.dumps(found)
@@ -563,21 +706,27 @@ def test_usage_tells_sizes_and_times_with_one_client_and_asks_for_no_name_that_i
     (tmp_path / "bin").mkdir()
     asked = tmp_path / "asked.sql"
     row = "usage\tsch0123456789ab\t7\t2026-01-31 08:00:00.5\tNULL\t2026-01-31 09:00:00\tEurope/Paris"
-    (tmp_path / "answer").write_text(f"{row}\nusage\tsch0123456789ac\tNULL\tNULL\tNULL\tNULL\tNULL\n")
-    program(tmp_path / "bin", "docker", f"cat >>{asked}; echo asked >>{asked}; cat {tmp_path}/answer; exit 1")
-    for folder in ("sites/a", "sites/b", "sites/hostile", "db/sch0123456789ab"):
+    (tmp_path / "answer").write_text(f"up\n{row}\nusage\tsch0123456789ac\tNULL\tNULL\tNULL\tNULL\tNULL\n")
+    answers = f"cat >>{asked}; echo asked >>{asked}; cat {tmp_path}/answer; exit 1"
+    program(tmp_path / "bin", "docker", f"case $1 in ps) ;; *) {answers};; esac")
+    hostile = "x`; DROP DATABASE mysql"
+    for folder, name in {
+        "sites/a": "sch0123456789ab",
+        "sites/b": "sch0123456789ac",
+        "sites/hostile": hostile,
+        "sites/none": None,
+        "archive/a.closed": "sch00000000c105",
+        "archive/c.closed": "sch0123456789ac",
+    }.items():
         (root / folder).mkdir(parents=True)
+        (root / folder / "site_config.json").write_text(json.dumps({"db_name": name}))
+    (root / "db" / "sch0123456789ab").mkdir(parents=True)
     (root / "sites" / "a" / "upload").write_bytes(bytes(300_000))
+    (root / "archive" / "c.closed" / "upload").write_bytes(bytes(500_000))
     (root / "db" / "sch0123456789ab" / "tabUser.ibd").write_bytes(bytes(1_000_000))
     (root / "sites" / "hostile" / "elsewhere").symlink_to(root / "db")
-    databases = {"a": "sch0123456789ab", "b": "sch0123456789ac", "hostile": "x`; DROP DATABASE mysql", "none": None}
 
-    found = start(tmp_path / "bin")(
-        "usage",
-        database_argv=["docker", "exec"],
-        databases=databases,
-        folders={name: str(root / "sites" / name) for name in databases},
-    )
+    found = start(tmp_path / "bin")("survey", database_argv=["docker", "exec"], config_keys=[], usage=True)["usage"]
 
     assert 300_000 < found["a"].pop("files_bytes") < 400_000
     assert 1_000_000 <= found["a"].pop("database_bytes") < 1_100_000
@@ -589,16 +738,33 @@ def test_usage_tells_sizes_and_times_with_one_client_and_asks_for_no_name_that_i
         "time_zone": "Europe/Paris",
     }
     assert (found["b"]["users"], found["b"]["database_bytes"]) == (0, None)
+    assert (found["c"]["users"], 500_000 < found["c"]["files_bytes"] < 600_000) == (0, True)
     assert found["hostile"]["files_bytes"] < 100_000
-    assert (found["hostile"]["users"], found["none"]["files_bytes"]) == (None, None)
+    assert (found["hostile"]["users"], found["none"]["users"], found["none"]["database_bytes"]) == (None, None, None)
     assert "DROP" not in asked.read_text()
     assert asked.read_text().count("asked") == 1
-    assert "information_schema" not in asked.read_text()
+    assert asked.read_text().count("information_schema") == 1
 
 
-def test_usage_of_folders_outside_the_root_is_refused(start: Start, tmp_path: Path) -> None:
-    with pytest.raises(ServerFaultError, match="is not below"):
-        start()("usage", database_argv=["docker"], databases={"a": None}, folders={"a": str(tmp_path)})
+def test_a_survey_counts_no_bytes_unless_it_is_asked_to(start: Start, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    counted = tmp_path / "counted"
+    program(tmp_path / "bin", "docker", "case $1 in ps) ;; *) echo up;; esac")
+    program(tmp_path / "bin", "du", f"touch {counted}")
+    (root / "sites" / "a").mkdir()
+    (root / "sites" / "a" / "site_config.json").write_text('{"db_name": "sch0123456789ab"}')
+    assert start(tmp_path / "bin")("survey", database_argv=["docker"], config_keys=[])["usage"] is None
+    assert not counted.exists()
+
+
+def test_what_a_survey_asks_of_programs_is_asked_at_once(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    both = tmp_path / "both"
+    os.mkfifo(both)
+    # Neither goes on before the other has begun.
+    one, other = f"timeout 10 cat {both} >&2", f"timeout 10 sh -c 'echo >{both}' && echo up"
+    program(tmp_path / "bin", "docker", f"case $1 in ps) {one};; *) {other};; esac")
+    assert start(tmp_path / "bin")("survey", database_argv=["docker", "exec"], config_keys=[])["databases"] == []
 
 
 class Edge(http.server.BaseHTTPRequestHandler):
@@ -618,9 +784,13 @@ class Edge(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def edge_port() -> Iterator[int]:
+def edge_port(tmp_path: Path) -> Iterator[int]:
     Edge.asked = 0
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Edge)
+    sign_itself(tmp_path / "keys", ["edge"])
+    speaking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    speaking.load_cert_chain(tmp_path / "keys" / "edge.pem")
+    server.socket = speaking.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.server_port

@@ -106,6 +106,19 @@ def test_caches_and_version_control_do_not_change_the_tag(trees: tuple[Path, Pat
     assert tag_of(trees) == before
 
 
+def test_an_app_that_is_lent_changes_the_tag_by_what_it_needs_alone(trees: tuple[Path, Path]) -> None:
+    (trees[0] / "pyproject.toml").write_text("dependencies = []")
+    before = tag_of(trees, lms_app_is_lent=True)
+    assert before != tag_of(trees)
+
+    (trees[0] / "inner" / "file.txt").write_text("saved a moment ago")
+    assert tag_of(trees, lms_app_is_lent=True) == before
+    (trees[0] / "pyproject.toml").write_text("dependencies = ['nh3']")
+    assert tag_of(trees, lms_app_is_lent=True) != before
+    (trees[1] / "program").write_text("another recipe")
+    assert tag_of(trees, lms_app_is_lent=True) != before
+
+
 def test_whatever_can_change_the_image_changes_the_tag(trees: tuple[Path, Path], tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     authority.write_text("certificate")

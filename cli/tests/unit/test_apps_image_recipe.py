@@ -82,6 +82,8 @@ def bench(tmp_path: Path) -> Path:
     (public / "dist").mkdir(parents=True)
     (public / "dist" / "desk.js").write_text("x" * 4000)
     (public / "dist" / "desk.js.map").write_text("{}")
+    (public / "dist" / "icons.otf").write_text("x" * 4000)
+    (public / "dist" / "photo.jpg").write_text("x" * 4000)
     (public / "small.js").write_text('load("/assets/frappe/node_modules/js-sha256/build/sha256.min.js")')
     package(tmp_path / "apps" / "frappe", "js-sha256")
     package(tmp_path / "apps" / "frappe", "esbuild")
@@ -100,6 +102,9 @@ def test_baked_assets_are_real_files_with_packed_copies_of_what_is_worth_it(benc
         "assets.json",
         "frappe/dist/desk.js",
         "frappe/dist/desk.js.gz",
+        "frappe/dist/icons.otf",
+        "frappe/dist/icons.otf.gz",
+        "frappe/dist/photo.jpg",
         "frappe/node_modules/js-sha256/package.json",
         "frappe/small.js",
     }

@@ -55,7 +55,15 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize(
     "make",
-    [database.drop, database.exists, database.tables, database.dump, database.load],
+    [
+        database.drop,
+        database.exists,
+        database.tables,
+        database.dump,
+        database.load,
+        database.versions,
+        database.stored_secrets,
+    ],
     ids=lambda make: make.__name__,
 )
 def test_no_other_name_ever_reaches_sql(make: object, name: str) -> None:
@@ -69,6 +77,15 @@ def test_no_other_name_gets_a_user(name: str) -> None:
         database.create(name, SECRET)
     with pytest.raises(SchoolctlError):
         database.set_password(name, SECRET)
+
+
+def test_what_comes_from_outside_is_loaded_by_the_databases_own_user_in_a_sandbox_with_no_password_in_sight() -> None:
+    command = database.load_as_owner(NAME, SECRET)
+    words = " ".join(command.argv)
+    assert "--sandbox --local-infile=0" in words
+    assert command.argv[-1] == NAME
+    assert SECRET not in words
+    assert command.stdin == f"{SECRET}\n"
 
 
 @pytest.mark.parametrize("password", ["", "short", "x' OR '1'='1' -- long", "a" * 65, "back\\slash-long-enough"])

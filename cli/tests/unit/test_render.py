@@ -7,7 +7,7 @@ from jinja2 import UndefinedError
 from schoolctl.render import context
 from schoolctl.render.environment import render
 from schoolctl.schools.model import School
-from schoolctl.schools.platform import App, Edge, Platform
+from schoolctl.schools.platform import App, Edge, Platform, Tls
 from tests.support.project import CHECKOUT
 
 
@@ -38,10 +38,24 @@ def test_a_name_that_nobody_gave_is_an_error_and_never_an_empty_text(tmp_path: P
         rendered(tmp_path, "{{ school.domian }}", school={"domain": "x"})
 
 
-@pytest.mark.parametrize(("port", "url"), [(80, "http://a.example"), (8080, "http://a.example:8080")])
-def test_an_address_names_its_port_unless_it_is_the_usual_one(port: int, url: str) -> None:
-    platform = context.platform_context(Platform(apps=(App("frappe", "x", "y"),), edge=Edge(public_http_port=port)))
-    facts = context.school_context(School("a-b", "A", "a.example"), platform, templates=CHECKOUT / "templates")
+@pytest.mark.parametrize(
+    ("certificates", "own", "ports", "url"),
+    [
+        ("acme", "", (80, 443), "https://a.example"),
+        ("acme", "", (8080, 8443), "https://a.example:8443"),
+        ("self-signed", "", (80, 443), "http://a.example"),
+        ("self-signed", "", (8080, 8443), "http://a.example:8080"),
+        ("self-signed", "own", (8080, 443), "https://a.example"),
+    ],
+)
+def test_an_address_is_https_where_browsers_shall_trust_it_and_names_its_port_unless_it_is_the_usual_one(
+    certificates: str, own: str, ports: tuple[int, int], url: str
+) -> None:
+    edge = Edge(public_http_port=ports[0], public_https_port=ports[1])
+    tls = Tls(certificates=certificates)
+    platform = context.platform_context(Platform(apps=(App("frappe", "x", "y"),), edge=edge, tls=tls))
+    school = School("a-b", "A", "a.example", certificate=own)
+    facts = context.school_context(school, platform, templates=CHECKOUT / "templates")
     assert facts["url"] == url
     assert facts["site"] == "a-b"
     assert facts["site_dir"] == "/srv/schools/sites/a-b"
@@ -57,7 +71,7 @@ def test_what_templates_see_is_plain_data_with_the_schools_own_paths() -> None:
     assert json.loads(json.dumps({"platform": platform, "school": facts}))["school"] == facts
     assert facts["hosts"] == ["a.example", "b.example"]
     for file in facts["files"]:
-        assert file["path"].startswith("/srv/schools/edge/conf/")
+        assert file["path"].startswith(("/srv/schools/edge/conf/", "/srv/schools/backups/declared/"))
         assert "/a-b." in file["path"]
         assert set(file) >= {"template", "path", "mode", "owner", "group"}
 

@@ -59,6 +59,24 @@ def test_a_folder_is_compared_without_content(stale_files):
     assert stale_files.schoolctl_stale([FOLDER], [{**found, "isdir": False}]) == [FOLDER]
 
 
+def test_a_file_that_is_copied_is_compared_with_its_source(stale_files, tmp_path):
+    source = tmp_path / "module.py"
+    source.write_text("hello tech\n")
+    entry = {**{key: value for key, value in FILE.items() if key != "template"}, "file": str(source)}
+
+    assert stale_files.schoolctl_stale([entry], [as_found()]) == []
+    source.write_text("hello other\n")
+    assert stale_files.schoolctl_stale([entry], [as_found()]) == [entry]
+
+
+def test_a_template_sees_the_entry_that_it_is_for(stale_files, tmp_path):
+    (tmp_path / "unit.j2").write_text("hello {{ file.job }}\n")
+    entry = {**FILE, "template": "unit.j2", "job": "tech"}
+
+    assert stale_files.schoolctl_stale([entry], [as_found()], templates=str(tmp_path)) == []
+    assert stale_files.schoolctl_stale([{**entry, "job": "x"}], [as_found()], templates=str(tmp_path)) != []
+
+
 def test_each_school_is_compared_with_its_own_text(stale_files, templates):
     schools = [{"slug": slug, "files": [{**FILE, "path": f"/srv/{slug}"}]} for slug in ("tech", "cuisine")]
     found = [as_found(path="/srv/tech"), as_found(path="/srv/cuisine")]

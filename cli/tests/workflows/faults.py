@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.project import Run, copy_project, open_on, schoolctl
+from tests.support.project import OTHER, Run, copy_project, open_on, schoolctl
 from tests.support.recording_transport import Break, RecordingTransport
 from tests.support.server_model import ServerModel
 
@@ -55,3 +55,23 @@ def open_schools(*slugs: str) -> Prepare:
             open_on(server, project, slug)
 
     return prepare
+
+
+def expect_opened_after_each_break(folder: Path, prepare: Prepare, arguments: tuple[str, ...], how: Break) -> None:
+    """Break each call of a command that opens the first school; nothing is left, or the same command completes it."""
+    slug, host = "tech-school", "tech-school.com"
+    for broken in each_break(folder, prepare, arguments, how):
+        server = broken.server
+        if broken.run.code == 0:  # a break at the very end: all was done
+            continue
+        assert server.locked_by is None, broken.at
+        assert server.visit("cuisine-school.com") == 200, broken.at
+        if how is Break.FAILS and slug not in server.sites():
+            assert server.orphans() == [], broken.at
+        before = server.owned_by(OTHER)
+        again = schoolctl(broken.project, RecordingTransport(server), *arguments)
+        assert again.code == 0, f"{broken.at}\n{broken.run.stderr}\n{again.stderr}"
+        assert server.visit(host) == 200, broken.at
+        assert server.orphans() == [], broken.at
+        assert server.owned_by(OTHER) == before, broken.at
+        assert broken.transport.leaks() == [], broken.at

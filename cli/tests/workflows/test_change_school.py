@@ -80,7 +80,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "set-primary to an alias": Verb(
         ("set-primary", SLUG, ALIAS),
-        lambda server: visits(server) == (308, 200) and setting("host_name")(server) == f"http://{ALIAS}",
+        lambda server: visits(server) == (308, 200) and setting("host_name")(server) == f"https://{ALIAS}",
         lambda row: (row.domain, row.aliases) == (ALIAS, ("tech-school.com",)),
     ),
     "rename": Verb(

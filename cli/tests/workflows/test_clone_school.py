@@ -52,6 +52,15 @@ def test_a_copy_holds_what_the_school_holds_and_is_its_own_site(project: Path, s
     assert json.loads(run.stdout)["muted"] == {"webhooks": 2}
 
 
+def test_a_certificate_that_the_school_brings_is_not_the_copys(project: Path, server: ServerModel) -> None:
+    open_on(server, project, SLUG)
+    text = rows(project).read_text()
+    rows(project).write_text(text.replace("    title: Tech School\n", "    title: Tech School\n    certificate: own\n"))
+    assert store.load(rows(project))[SLUG].certificate == "own"
+    assert schoolctl(project, RecordingTransport(server), *CLONE).code == 0
+    assert store.load(rows(project))[COPY].certificate == ""
+
+
 def test_accounts_in_the_schools_configuration_do_not_go_along(project: Path, server: ServerModel) -> None:
     open_on(server, project, SLUG)
     path = f"{ROOT}/sites/{SLUG}/site_config.json"

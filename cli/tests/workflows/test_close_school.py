@@ -51,7 +51,7 @@ def test_visitors_read_that_it_has_closed_and_it_is_kept_with_its_database_and_a
     assert kept["db_name"] in server.databases
     assert kept["encryption_key"] == config["encryption_key"]
     assert server.files[f"{ROOT}/archive/{SLUG}.closed/public/files/badge.svg"] == f"badge of {SLUG}"
-    assert server.names_in(f"{ROOT}/backups/{SLUG}") == [json.loads(run.stdout)["set"]]
+    assert server.backups.names(SLUG) == [json.loads(run.stdout)["set"]]
     assert not any(key.startswith(kept["db_name"]) for key in server.cache)
     assert not any(job.startswith(f"{SLUG}::") for job in server.jobs)
 
@@ -61,7 +61,7 @@ def test_nobody_can_change_it_any_more_when_its_last_backup_is_made(project: Pat
     seen = []
 
     def look(call: Call) -> None:
-        if call.operation == "dump":
+        if '"call": "write"' in call.arguments.get("line", ""):
             seen.append((server.visit("tech-school.com"), server.site_config(SLUG).get("pause_scheduler")))
 
     schoolctl(project, RecordingTransport(server, before_each=look), *CLOSE)
@@ -80,9 +80,19 @@ def test_a_second_run_changes_nothing(project: Path, server: ServerModel) -> Non
 
 def test_a_backup_that_cannot_be_read_back_leaves_the_school_open(project: Path, server: ServerModel) -> None:
     open_on(server, project, SLUG)
-    with untouched(server), untouched(server, SLUG):
-        run = schoolctl(project, RecordingTransport(server, word="gzip --test"), *CLOSE)
+    with untouched(server):
+        run = schoolctl(project, RecordingTransport(server, word='"call": "fetch"'), *CLOSE)
     assert run.code == 1
+    assert is_open(server, project)
+    assert server.orphans() == []
+
+
+def test_a_target_that_cannot_keep_the_last_backup_leaves_the_school_open(project: Path, server: ServerModel) -> None:
+    open_on(server, project, SLUG)
+    server.backups.targets["offsite"].fault = "no space is left there"
+    run = schoolctl(project, RecordingTransport(server), *CLOSE)
+    assert run.code == 1
+    assert "no space is left there" in run.stderr
     assert is_open(server, project)
     assert server.orphans() == []
 
@@ -154,7 +164,7 @@ def test_closing_for_no_days_leaves_nothing_anywhere(project: Path, server: Serv
 def test_closing_for_no_days_makes_a_last_backup_if_backups_are_kept(project: Path, server: ServerModel) -> None:
     open_on(server, project, SLUG)
     schoolctl(project, RecordingTransport(server), *END, "--keep-backups")
-    assert len(server.names_in(f"{ROOT}/backups/{SLUG}")) == 1
+    assert len(server.backups.names(SLUG)) == 1
     assert SLUG not in store.load(rows(project))
     assert server.orphans() == []
 
@@ -198,7 +208,7 @@ def test_broken_at_any_call_it_is_open_or_closed_and_the_same_command_completes_
         assert again.code == 0, f"{broken.at}\n{again.stderr}"
         assert is_closed(server, project), broken.at
         assert server.orphans() == [], broken.at
-        assert server.names_in(f"{ROOT}/backups/{SLUG}"), broken.at
+        assert server.backups.names(SLUG), broken.at
         assert server.owned_by(OTHER) == other, broken.at
         assert broken.transport.leaks() == [], broken.at
 

@@ -58,11 +58,31 @@ def test_nothing_of_it_is_left_anywhere(project: Path, closed: ServerModel) -> N
 
 
 def test_its_backup_sets_stay_if_that_is_asked_for(project: Path, closed: ServerModel) -> None:
-    sets = closed.names_in(f"{ROOT}/backups/{SLUG}")
+    sets = closed.backups.names(SLUG)
     run = schoolctl(project, RecordingTransport(closed), *PURGE, "--keep-backups")
     assert run.code == 0, run.stderr
-    assert closed.names_in(f"{ROOT}/backups/{SLUG}") == sets
+    assert closed.backups.names(SLUG) == sets
     assert SLUG not in store.load(rows(project))
+
+
+def test_its_backup_sets_go_wherever_they_may_be_removed(project: Path, closed: ServerModel) -> None:
+    run = schoolctl(project, RecordingTransport(closed), *PURGE, "--json")
+    assert run.code == 0, run.stderr
+    assert closed.backups.names(SLUG) == []
+    assert closed.backups.names(SLUG, "offsite") != [], "what is append-only stays"
+    assert json.loads(run.stdout)["left_in"] == ["offsite"]
+
+
+def test_a_target_that_is_gone_stops_a_purge_until_it_is_back(project: Path, closed: ServerModel) -> None:
+    closed.backups.targets["local"].fault = "it cannot be reached"
+    run = schoolctl(project, RecordingTransport(closed), *PURGE)
+    assert run.code == 1
+    assert "it cannot be reached" in run.stderr
+    assert SLUG in store.load(rows(project))
+    closed.backups.targets["local"].fault = None
+    assert schoolctl(project, RecordingTransport(closed), "resume").code == 0
+    assert SLUG not in store.load(rows(project))
+    assert closed.orphans() == []
 
 
 def test_an_open_school_is_refused(project: Path, closed: ServerModel) -> None:

@@ -1,17 +1,25 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from schoolctl.schools import store
+from tests.support.backup_model import hours_ago
 from tests.support.project import OTHER, open_on, schoolctl, untouched
-from tests.support.recording_transport import Break, RecordingTransport
+from tests.support.recording_transport import Break, CutAtStep, RecordingTransport
 from tests.support.server_model import ROOT, ServerModel
 from tests.workflows.faults import each_break, each_world
 
 SLUG = "tech-school"
 RESTORE = ("--json", "restore", SLUG, "--yes")
+COPY = ("--json", "restore", SLUG, "--as", "second-school", "--domain", "second-school.com")
 BADGE = f"{ROOT}/sites/{SLUG}/public/files/badge.svg"
 LATER = "tab written after the backup"
+
+
+def rows(project: Path) -> Path:
+    return project / "inventories/test/group_vars/all/schools.yml"
 
 
 def prepare(server: ServerModel, project: Path) -> None:
@@ -30,20 +38,29 @@ def worked(project: Path) -> ServerModel:
     return server
 
 
+def has_old_database(server: ServerModel, slug: str = SLUG) -> bool:
+    return LATER not in server.databases[server.site_config(slug)["db_name"]].tables
+
+
 def is_back(server: ServerModel) -> bool:
-    database = server.databases[server.site_config(SLUG)["db_name"]]
-    return (
-        server.visit("tech-school.com") == 200
-        and LATER not in database.tables
-        and server.files[BADGE] == f"badge of {SLUG}"
-    )
+    answers = server.visit("tech-school.com") == 200
+    return answers and has_old_database(server) and server.files[BADGE] == f"badge of {SLUG}"
 
 
 def is_as_before(server: ServerModel) -> bool:
-    database = server.databases[server.site_config(SLUG)["db_name"]]
-    return (
-        server.visit("tech-school.com") == 200 and LATER in database.tables and server.files[BADGE] == "another badge"
-    )
+    answers = server.visit("tech-school.com") == 200
+    return answers and not has_old_database(server) and server.files[BADGE] == "another badge"
+
+
+def stored(server: ServerModel, path: str, text: str, target: str = "local") -> None:
+    """Change a file of the only set that a target has."""
+    [name] = server.backups.names(SLUG, target)
+    server.backups.files_of(SLUG, name, target)[path] = text
+
+
+def damage(server: ServerModel, path: str) -> None:
+    for target in server.backups.targets:
+        stored(server, path, "rot", target)
 
 
 def test_database_and_files_are_back_and_what_was_there_is_kept(project: Path, worked: ServerModel) -> None:
@@ -59,6 +76,12 @@ def test_database_and_files_are_back_and_what_was_there_is_kept(project: Path, w
     assert LATER in worked.databases[archived["db_name"]].tables
 
 
+def test_it_says_how_long_each_part_took(project: Path, worked: ServerModel) -> None:
+    told = json.loads(schoolctl(project, RecordingTransport(worked), *RESTORE).stdout)
+    assert set(told["took"]) == {"fetch", "load", "compare", "swap"}
+    assert told["as_of"] == told["taken"]
+
+
 def test_the_encryption_key_comes_back_with_the_set_and_the_database_password_does_not(
     project: Path, worked: ServerModel
 ) -> None:
@@ -72,18 +95,109 @@ def test_the_encryption_key_comes_back_with_the_set_and_the_database_password_do
     assert before["encryption_key"] not in str(transport.calls)
 
 
-@pytest.mark.parametrize("part", ["database.sql.gz", "files.tar", "site_config.json"])
-def test_a_damaged_set_is_refused_before_anything_is_made(project: Path, worked: ServerModel, part: str) -> None:
-    [name] = worked.names_in(f"{ROOT}/backups/{SLUG}")
-    worked.damaged.add(f"{ROOT}/backups/{SLUG}/{name}/{part}")
-    transport = RecordingTransport(worked)
+@pytest.mark.parametrize(
+    "part", ["database/tabUser.sql", "files/public/badge.svg", "site_config.json", "manifest.json"]
+)
+def test_a_damaged_set_replaces_nothing(project: Path, worked: ServerModel, part: str) -> None:
+    damage(worked, part)
+    if part == "manifest.json":  # what nobody can read is in no list
+        for target in worked.backups.targets:
+            stored(worked, part, json.dumps({**json.loads(manifest_of(worked)), "config": {"sha256": "0"}}), target)
     with untouched(worked), untouched(worked, SLUG):
-        run = schoolctl(project, transport, *RESTORE)
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
     assert run.code == 1
-    assert part in run.stderr
-    assert not {"write", "merge_json", "make_folder", "rename", "exchange"} & {
-        call.operation for call in transport.calls
-    }
+    assert "is not what the manifest says" in run.stderr
+    assert worked.orphans() == []
+
+
+def manifest_of(server: ServerModel) -> str:
+    return server.files[f"{ROOT}/backups/spool/{SLUG}/manifest.json"]
+
+
+def test_where_one_target_has_it_damaged_the_next_one_serves(project: Path, worked: ServerModel) -> None:
+    stored(worked, "database/tabUser.sql", "rot")
+    assert schoolctl(project, RecordingTransport(worked), *RESTORE).code == 0
+    assert is_back(worked)
+
+
+def test_a_target_that_is_named_is_the_only_one_that_is_asked(project: Path, worked: ServerModel) -> None:
+    stored(worked, "database/tabUser.sql", "rot")
+    with untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--from", "local")
+    assert run.code == 1
+    assert "local: the set" in run.stderr
+    unknown = schoolctl(project, RecordingTransport(worked), *RESTORE, "--from", "moon")
+    assert unknown.code == 3
+    assert "the server knows local, offsite" in unknown.stderr
+
+
+def test_a_set_of_another_school_is_refused(project: Path, worked: ServerModel) -> None:
+    schoolctl(project, RecordingTransport(worked), "backup", OTHER)
+    [name] = worked.backups.names(SLUG)
+    for target in worked.backups.targets.values():
+        [other] = [files for (slug, _), files in target.sets.items() if slug == OTHER]
+        target.sets[SLUG, name] = other
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code != 0
+    assert f"'{OTHER}'" in run.stderr or f"`{OTHER}`" in run.stderr
+    assert worked.orphans() == []
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ({"frappe": "15.20.0", "erpnext": "15.53.0", "lms_app": "1.0.0"}, "frappe 15.55.1, and the image has 15.20.0"),
+        ({"frappe": "15.55.1", "lms_app": "1.0.0"}, "erpnext 15.53.0, which the image that runs has not"),
+    ],
+)
+def test_a_set_of_a_newer_image_is_refused_before_anything_is_made(
+    project: Path, worked: ServerModel, image: dict[str, str], words: str
+) -> None:
+    worked.versions = image
+    databases = set(worked.databases)
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 5
+    assert words in run.stderr
+    assert set(worked.databases) == databases
+    assert worked.orphans() == []
+
+
+def test_a_set_of_an_older_image_is_brought_to_what_runs(project: Path, worked: ServerModel) -> None:
+    worked.versions = {"frappe": "15.60.0", "erpnext": "15.53.0", "lms_app": "1.0.0"}
+    assert schoolctl(project, RecordingTransport(worked), *RESTORE).code == 0
+    assert worked.databases[worked.site_config(SLUG)["db_name"]].versions == worked.versions
+
+
+def test_a_set_whose_tables_do_not_all_arrive_replaces_nothing(project: Path, worked: ServerModel) -> None:
+    worked.backups.loses = "tabUser"
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 1
+    assert "what was loaded is not what the set holds: tabUser; nothing was replaced" in run.stderr
+    assert worked.orphans() == []
+
+
+def test_a_set_whose_key_does_not_open_its_secrets_is_refused(project: Path, worked: ServerModel) -> None:
+    living = worked.databases[worked.site_config(SLUG)["db_name"]]
+    living.seal = "0123456789abcdef"
+    worked.backups.clock = lambda: datetime(2030, 1, 31, tzinfo=UTC)
+    assert schoolctl(project, RecordingTransport(worked), "backup", SLUG).code == 0
+    with untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 5
+    assert "does not open 1 of the passwords" in run.stderr
+    assert worked.orphans() == []
+
+
+def test_without_room_nothing_is_fetched(project: Path, worked: ServerModel) -> None:
+    worked.free = 100 * 1024 * 1024
+    with untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 1
+    assert "only 100 MB are free" in run.stderr
+    assert worked.orphans() == []
 
 
 def test_a_folder_beside_that_no_interrupted_restore_owns_is_left_alone(project: Path, worked: ServerModel) -> None:
@@ -96,21 +210,8 @@ def test_a_folder_beside_that_no_interrupted_restore_owns_is_left_alone(project:
     assert strange in worked.folders
 
 
-def test_a_set_whose_tables_do_not_all_arrive_replaces_nothing(project: Path, worked: ServerModel) -> None:
-    [name] = worked.names_in(f"{ROOT}/backups/{SLUG}")
-    path = f"{ROOT}/backups/{SLUG}/{name}/manifest.json"
-    manifest = json.loads(worked.files[path])
-    manifest["database"]["tables"] = 692
-    worked.files[path] = json.dumps(manifest)
-    with untouched(worked), untouched(worked, SLUG):
-        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
-    assert run.code == 1
-    assert "has 692 tables, but 5 arrived" in run.stderr
-    assert worked.orphans() == []
-
-
 def test_an_unknown_set_lists_the_known_ones(project: Path, worked: ServerModel) -> None:
-    [name] = worked.names_in(f"{ROOT}/backups/{SLUG}")
+    [name] = worked.backups.names(SLUG)
     run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--set", f"../{OTHER}/x")
     assert run.code == 3
     assert name in run.stderr
@@ -123,24 +224,225 @@ def test_a_school_without_a_backup_says_how_to_make_one(project: Path, worked: S
     assert f"schoolctl backup {OTHER}" in run.stderr
 
 
+def test_only_the_database_goes_back_and_the_files_stay(project: Path, worked: ServerModel) -> None:
+    before = worked.site_config(SLUG)
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--only", "db")
+    assert run.code == 0, run.stderr
+    assert has_old_database(worked)
+    assert worked.files[BADGE] == "another badge"
+    assert worked.visit("tech-school.com") == 200
+    assert worked.orphans() == []
+    [kept] = worked.names_in(f"{ROOT}/archive/{SLUG}")
+    assert json.loads(worked.files[f"{ROOT}/archive/{SLUG}/{kept}/site_config.json"]) == before
+
+
+def test_only_the_files_go_back_and_the_database_stays(project: Path, worked: ServerModel) -> None:
+    before = worked.site_config(SLUG)
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--only", "files")
+    assert run.code == 0, run.stderr
+    assert worked.site_config(SLUG)["db_name"] == before["db_name"]
+    assert not has_old_database(worked)
+    assert worked.files[BADGE] == f"badge of {SLUG}"
+    assert worked.orphans() == []
+    [kept] = worked.names_in(f"{ROOT}/archive/{SLUG}")
+    assert worked.files[f"{ROOT}/archive/{SLUG}/{kept}/public/files/badge.svg"] == "another badge"
+    assert schoolctl(project, RecordingTransport(worked), "backup", SLUG).code == 0
+    assert before["db_name"] in worked.databases
+
+
+@pytest.mark.parametrize("only", ["db", "files"])
+def test_half_of_a_school_that_is_not_there_is_refused(project: Path, worked: ServerModel, only: str) -> None:
+    worked.remove(f"{ROOT}/sites/{SLUG}")
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--only", only)
+    assert run.code == 5
+    assert "leave --only out" in run.stderr
+
+
+# --- to a moment -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def logged(project: Path) -> ServerModel:
+    """A school with a set of yesterday, changes at known moments since, and a set of today."""
+    server = ServerModel()
+    server.backups.logging = True
+    open_on(server, project, OTHER)
+    open_on(server, project, SLUG)
+    server.backups.clock = lambda: datetime(2026, 1, 30, 2, 0, tzinfo=UTC)
+    assert schoolctl(project, RecordingTransport(server), "backup", SLUG).code == 0
+    name = server.site_config(SLUG)["db_name"]
+    for moment, table in (("2026-01-30T10:00:00Z", "tab ten"), ("2026-01-30T11:00:00Z", "tab eleven")):
+        server.backups.changes.append((moment, name, table))
+        server.databases[name].tables.append(table)
+    server.backups.changes.append(("2026-01-30T10:30:00Z", server.site_config(OTHER)["db_name"], "tab of a neighbour"))
+    server.backups.clock = lambda: datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
+    assert schoolctl(project, RecordingTransport(server), "backup", SLUG).code == 0
+    return server
+
+
+@pytest.mark.parametrize("moment", ["2026-01-30T10:59:59Z", "2026-01-30 10:59:59", "2026-01-30T12:59:59+02:00"])
+def test_a_moment_between_two_sets_is_reached_to_the_second(project: Path, logged: ServerModel, moment: str) -> None:
+    with untouched(logged):
+        run = schoolctl(project, RecordingTransport(logged), *RESTORE, "--at", moment)
+    assert run.code == 0, run.stderr
+    tables = logged.databases[logged.site_config(SLUG)["db_name"]].tables
+    assert [table for table in tables if table.startswith("tab te") or "eleven" in table] == ["tab ten"]
+    told = json.loads(run.stdout)
+    assert (told["taken"], told["as_of"]) == ("2026-01-30T02:00:00Z", "2026-01-30T10:59:59Z")
+    assert "Its files are those of 2026-01-30T02:00:00Z" in run.stderr
+
+
+def test_a_cut_restore_to_a_moment_is_taken_up_to_that_moment(project: Path, logged: ServerModel) -> None:
+    cut = CutAtStep(logged, "Lay it out beside")
+    assert schoolctl(project, cut, *RESTORE, "--at", "2026-01-30T10:59:59Z", "--only", "db").code == 4
+    run = schoolctl(project, RecordingTransport(logged), "resume")
+    assert run.code == 0, run.stderr
+    tables = logged.databases[logged.site_config(SLUG)["db_name"]].tables
+    assert "tab ten" in tables
+    assert "tab eleven" not in tables
+    assert logged.orphans() == []
+
+
+def test_after_a_restore_a_new_set_is_where_the_log_goes_on_from(project: Path, logged: ServerModel) -> None:
+    logged.backups.clock = lambda: datetime(2026, 2, 1, tzinfo=UTC)
+    assert schoolctl(project, RecordingTransport(logged), *RESTORE).code == 0
+    newest = logged.backups.files_of(SLUG, logged.backups.names(SLUG)[-1])
+    assert json.loads(newest["manifest.json"])["database"]["name"] == logged.site_config(SLUG)["db_name"]
+    assert len(logged.names_in(f"{ROOT}/archive/{SLUG}")) == 1, "it was no backup of what was there before"
+
+
+def test_a_moment_that_no_log_reaches_is_refused_with_the_set_before_it(project: Path, logged: ServerModel) -> None:
+    logged.backups.log_fault = "the logs of 2026-01-30T03:00:00Z are missing"
+    with untouched(logged), untouched(logged, SLUG):
+        run = schoolctl(project, RecordingTransport(logged), *RESTORE, "--at", "2026-01-30T10:59:59Z")
+    assert run.code == 5
+    assert "the logs of 2026-01-30T03:00:00Z are missing" in run.stderr
+    assert "`--set 20260130T020000Z` restores it as of 2026-01-30T02:00:00Z" in run.stderr
+
+
+def test_where_no_log_is_kept_the_set_before_the_moment_is_taken_and_said_so(
+    project: Path, worked: ServerModel
+) -> None:
+    [name] = worked.backups.names(SLUG)
+    worked.backups.set_back(SLUG, name, "2026-01-30T02:00:00Z")
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--at", "2026-01-30T10:00:00Z")
+    assert run.code == 0, run.stderr
+    assert "as of 2026-01-30T02:00:00Z, not of 2026-01-30T10:00:00Z" in run.stderr
+    assert json.loads(run.stdout)["as_of"] == "2026-01-30T02:00:00Z"
+
+
+def test_a_moment_before_every_set_is_unknown(project: Path, worked: ServerModel) -> None:
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--at", "2000-01-01")
+    assert run.code == 3
+    assert "There is no set from before 2000-01-01T00:00:00Z" in run.stderr
+
+
+# --- as another school -----------------------------------------------------------------------------------------------
+
+
+def test_a_set_opens_as_another_school_with_a_row_of_its_own(project: Path, worked: ServerModel) -> None:
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *COPY, "--title", "Second School")
+    assert run.code == 0, run.stderr
+    new = store.load(rows(project))["second-school"]
+    assert (new.domain, new.title, new.aliases) == ("second-school.com", "Second School", ())
+    assert worked.visit("second-school.com") == 200
+    assert has_old_database(worked, "second-school")
+    assert worked.site_config("second-school")["db_name"] != worked.site_config(SLUG)["db_name"]
+    assert worked.orphans() == []
+    assert json.loads(run.stdout)["of"] == SLUG
+
+
+def test_a_school_whose_row_is_gone_comes_back_under_its_own_name(project: Path, worked: ServerModel) -> None:
+    worked.remove(f"{ROOT}/sites/{SLUG}")
+    store.drop(rows(project), SLUG)
+    refused = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert refused.code == 3
+    assert f"schoolctl restore {SLUG} --as {SLUG} --domain D" in refused.stderr
+    command = ("restore", SLUG, "--as", SLUG, "--domain", "tech-school.com")
+    run = schoolctl(project, RecordingTransport(worked), *command)
+    assert run.code == 0, run.stderr
+    assert is_back(worked)
+
+
 @pytest.mark.parametrize("how", Break)
-def test_broken_at_any_call_the_school_is_old_or_restored_and_a_rerun_completes(tmp_path: Path, how: Break) -> None:
-    for broken in each_break(tmp_path, prepare, RESTORE, how):
+def test_another_school_broken_at_any_call_is_absent_or_complete_and_a_rerun_completes(
+    tmp_path: Path, how: Break
+) -> None:
+    for broken in each_break(tmp_path, prepare, COPY, how):
+        server, project = broken.server, broken.project
+        if broken.run.code == 0:
+            continue
+        assert is_as_before(server), broken.at
+        if how is Break.FAILS and "second-school" not in server.sites():
+            assert server.orphans() == [], broken.at
+            assert "second-school" not in store.load(rows(project)), broken.at
+        school = server.owned_by(SLUG)
+        again = schoolctl(project, RecordingTransport(server), "resume")
+        if "second-school" not in server.sites():
+            again = schoolctl(project, RecordingTransport(server), *COPY)
+        assert again.code == 0, f"{broken.at}\n{again.stderr}"
+        assert server.visit("second-school.com") == 200, broken.at
+        assert server.orphans() == [], broken.at
+        assert server.owned_by(SLUG) == school, broken.at
+
+
+# --- on an empty server ----------------------------------------------------------------------------------------------
+
+
+def test_every_school_comes_back_on_an_empty_server(project: Path, worked: ServerModel) -> None:
+    schoolctl(project, RecordingTransport(worked), "backup", OTHER)
+    empty = ServerModel()
+    empty.backups.targets["offsite"].sets = worked.backups.targets["offsite"].sets
+    run = schoolctl(project, RecordingTransport(empty), "restore", "--all", "--yes", "--json")
+    assert run.code == 0, run.stderr
+    assert {row["slug"]: row["result"] for row in json.loads(run.stdout)} == {SLUG: "done", OTHER: "done"}
+    assert is_back(empty)
+    assert empty.visit("cuisine-school.com") == 200
+    assert empty.orphans() == []
+
+
+def test_one_school_that_fails_never_stops_the_others(project: Path, worked: ServerModel) -> None:
+    run = schoolctl(project, RecordingTransport(worked), "restore", "--all", "--yes", "--json", "--jobs", "2")
+    assert run.code == 6
+    rows = {row["slug"]: row for row in json.loads(run.stdout)}
+    assert (rows[SLUG]["result"], rows[OTHER]["result"]) == ("done", "failed")
+    assert "there is no set" in rows[OTHER]["because"]
+    assert is_back(worked)
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("only", ["all", "db", "files"])
+@pytest.mark.parametrize("how", Break)
+def test_broken_at_any_call_the_school_is_old_or_restored_and_a_rerun_completes(
+    tmp_path: Path, how: Break, only: str
+) -> None:
+    command = RESTORE if only == "all" else (*RESTORE, "--only", only)
+    for broken in each_break(tmp_path, prepare, command, how):
         server = broken.server
         if broken.run.code == 0:
             continue
-        assert is_as_before(server) or is_back(server), broken.at
+        assert is_as_before(server) or is_restored(server, only), broken.at
         assert server.visit("cuisine-school.com") == 200, broken.at
         if how is Break.FAILS and is_as_before(server):
             assert server.orphans() == [], broken.at
         other = server.owned_by(OTHER)
-        again = schoolctl(broken.project, RecordingTransport(server), *RESTORE)
+        again = schoolctl(broken.project, RecordingTransport(server), *command)
         assert again.code == 0, f"{broken.at}\n{again.stderr}"
-        assert is_back(server), broken.at
+        assert is_restored(server, only), broken.at
         assert server.orphans() == [], broken.at
         assert server.owned_by(OTHER) == other, broken.at
         assert any(LATER in database.tables for database in server.databases.values()), broken.at
+        assert "another badge" in server.files.values(), broken.at
         assert broken.transport.leaks() == [], broken.at
+
+
+def is_restored(server: ServerModel, only: str) -> bool:
+    badge = "another badge" if only == "db" else f"badge of {SLUG}"
+    answers = server.visit("tech-school.com") == 200
+    return answers and has_old_database(server) == (only != "files") and server.files[BADGE] == badge
 
 
 def test_a_server_that_breaks_for_good_at_any_call_loses_nothing_and_the_next_run_completes(tmp_path: Path) -> None:
@@ -174,3 +476,12 @@ def test_a_settled_restore_never_drops_a_database_that_the_living_configuration_
     old = json.loads(worked.files[f"{ROOT}/archive/{SLUG}.restored/site_config.json"])["db_name"]
     schoolctl(project, RecordingTransport(worked), *RESTORE)
     assert {living, old} <= set(worked.databases)
+
+
+def test_an_interrupted_restore_goes_on_with_the_set_that_it_had_chosen(project: Path, worked: ServerModel) -> None:
+    [chosen] = worked.backups.names(SLUG)
+    worked.backups.set_back(SLUG, chosen, hours_ago(2).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    [chosen] = worked.backups.names(SLUG)
+    schoolctl(project, RecordingTransport(worked, word="clear-cache"), *RESTORE)
+    assert schoolctl(project, RecordingTransport(worked), "resume").code == 0
+    assert is_back(worked)

@@ -3,31 +3,21 @@
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator
 
 import pytest
+from in_process import InProcess
 from journey import ROOT, Journey
-from test_faults import NOTHING, FailingTransport, announcing, kill_at, orphans, run_again
-from test_verb_faults import until_answers
+from test_faults import NOTHING, FailingTransport, announcing, kill_at, orphans, run_again, until_answers
 
 from schoolctl.app import main
 from schoolctl.context import Context
+
+pytestmark = pytest.mark.usefixtures("golden_sites")
 
 RUN = secrets.token_hex(2)
 # The steps that only golden sites have; test_faults.py kills those that every new site has.
 MAKING = ("Make it nobody's", "Dump it in parts", "Keep the golden site", "Take the site away")
 OPENING = ("Load the golden site", "Make it the school's own", "Put it in its place")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _golden_sites_are_there(lab: Journey) -> Iterator[None]:
-    lab.schoolctl("golden")
-    # Every declared school is open, so that any drift is what a step left.
-    for slug in lab.project.schools():
-        lab.schoolctl("new-school", slug)
-    yield
-    # Other tests rehearse the stock way.
-    lab.on_server("sh", "-c", "rm -r /srv/schools/golden/*")
 
 
 def opening(slug: str) -> tuple[str, ...]:
@@ -58,7 +48,7 @@ def test_a_school_from_a_golden_site_killed_at_any_step_is_completed(lab: Journe
     expect_open(lab, slug)
 
 
-def test_a_school_from_a_golden_site_that_fails_anywhere_leaves_nothing_or_is_completed(lab: Journey) -> None:
+def test_a_school_from_a_golden_site_that_fails_anywhere_leaves_nothing_or_is_completed(lab: InProcess) -> None:
     slug = f"copied-failing-{RUN}"
     for nth in range(1, 200):
         transport = FailingTransport(lab, nth)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import testinfra
 import yaml
+from journey import container_of
 
 PROJECT = Path(__file__).parents[3]
 LAB = "molecule-host"
-CONTAINER = f"schoolctl-lab-{LAB}"
+CONTAINER = container_of(LAB)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def restart(door: Door, platform: dict):
 @pytest.fixture(scope="module")
 def address_v6(server):
     """Give the server a second network, with IPv6, while the tests of a module run."""
-    network = f"{CONTAINER}-v6"
+    network = f"schoolctl-lab-{LAB}-v6"
     # Outside the ranges that Docker hands out by itself: the engine inside the server may have taken the next one.
     subnets = ("--subnet", "198.18.57.0/24", "--subnet", "fd5c:7001::/64")
     subprocess.run(["docker", "network", "rm", network], capture_output=True, check=False)

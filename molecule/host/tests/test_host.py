@@ -1,5 +1,6 @@
 """The server is ready: what host_base and docker_engine promise."""
 
+import fnmatch
 import json
 
 
@@ -14,6 +15,11 @@ def test_only_the_declared_keys_open_the_deploy_users_account(server, platform):
 
     assert authorized.content_string.strip().splitlines() == platform["deploy_keys"]
     assert authorized.mode == 0o600
+
+
+def test_the_deploy_users_home_is_closed_and_a_session_that_it_left_ends(door, server, platform):
+    assert server.file(f"/home/{platform['deploy_user']}").mode == 0o750
+    assert door.ssh(platform["deploy_user"], "bash -lc 'echo $TMOUT'").stdout.strip() == "1800"
 
 
 def test_the_benchs_files_have_an_owner_who_cannot_log_in(server):
@@ -35,12 +41,43 @@ def test_kernel_settings_of_the_server_are_in_force(server):
     settings = dict(line.split(" = ") for line in declared if not line.startswith("#"))
 
     assert "net.core.somaxconn" in settings
-    assert {key: str(server.sysctl(key)) for key in settings} == settings
+    assert "net.ipv4.ip_forward" not in settings, "Docker needs it"
+    in_force = dict(line.split(" = ", 1) for line in server.check_output("sysctl --all").splitlines() if " = " in line)
+    for key, value in settings.items():
+        # A key with a star is one of each interface.
+        found = {in_force[name] for name in fnmatch.filter(in_force, key)}
+        assert found == {value}, key
+
+
+def test_modules_that_no_school_needs_are_never_loaded(server):
+    settings = server.check_output("modprobe --showconfig").splitlines()
+
+    assert {f"install {module} /bin/false" for module in ("dccp", "sctp", "rds", "tipc")} <= set(settings)
 
 
 def test_a_container_leaves_its_kernels_memory_to_the_machine_that_runs_it(server):
     assert "vm." not in server.file("/etc/sysctl.d/60-schools.conf").content_string
     assert not server.file("/swapfile").exists
+
+
+def test_a_password_that_somebody_sets_after_all_is_no_guessable_one(server, platform):
+    """For a provider's console: SSH takes none."""
+    user, old, new = platform["deploy_user"], "a-first-Word-of-41-letters", "another-Word-0f-some-letters"
+
+    def changes(words: str) -> bool:
+        return server.run(f"printf '%s\\n' {words} | runuser -u {user} -- passwd").succeeded
+
+    server.check_output(f"echo {user}:{old} | chpasswd")
+    try:
+        assert not changes(f"{old} password1 password1")
+        assert changes(f"{old} {new} {new}")
+    finally:
+        server.check_output(f"usermod --password '*' {user}")
+
+
+def test_no_programs_memory_is_written_to_the_disk(door, platform):
+    assert door.ssh(platform["deploy_user"], "ulimit -H -c").stdout.strip() == "0"
+    assert door.ssh(platform["deploy_user"], "sudo sh -c 'ulimit -H -c'").stdout.strip() == "0"
 
 
 def test_the_journal_is_bounded(server):
@@ -69,6 +106,14 @@ def test_security_updates_come_from_the_distributions_security_archive_alone(ser
     assert all("security" in origin.lower() for origin in origins)
 
 
+def test_an_update_restarts_the_server_at_the_declared_hour_alone(server, platform):
+    settings = server.check_output("apt-config dump").splitlines()
+
+    assert platform["reboot_window"]
+    assert 'Unattended-Upgrade::Automatic-Reboot "true";' in settings
+    assert f'Unattended-Upgrade::Automatic-Reboot-Time "{platform["reboot_window"]}";' in settings
+
+
 def test_the_server_trusts_the_declared_authorities_and_no_others_of_ours(server, extra_ca):
     ours = server.file("/usr/local/share/ca-certificates/schools-extra-ca.crt")
 
@@ -85,7 +130,7 @@ def test_settings_of_the_engine_are_in_force(server):
 
 
 def test_a_containers_log_cannot_fill_the_disk(server, platform):
-    container = server.check_output(f"docker create {platform['images']['debian']} true").strip()
+    container = server.check_output(f"docker create {platform['images']['nginx']} true").strip()
     try:
         log = json.loads(
             server.check_output(f"docker inspect --format '{{{{json .HostConfig.LogConfig}}}}' {container}")
@@ -96,10 +141,30 @@ def test_a_containers_log_cannot_fill_the_disk(server, platform):
     assert log == {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}}
 
 
+def test_the_memory_of_a_program_that_ended_badly_is_kept_nowhere(server, door, platform):
+    settings = server.check_output("systemd-analyze cat-config systemd/coredump.conf")
+
+    assert "\nStorage=none\n" in settings
+    assert door.ssh(platform["deploy_user"], "ulimit", "-Hc").stdout.strip() == "0"
+
+
 def test_a_program_in_a_container_gains_no_rights(server, platform):
-    status = server.check_output(f"docker run --rm {platform['images']['debian']} cat /proc/self/status")
+    status = server.check_output(f"docker run --rm {platform['images']['nginx']} cat /proc/self/status")
 
     assert "\nNoNewPrivs:\t1\n" in status
+
+
+def test_containers_without_a_network_of_their_own_do_not_see_each_other(server, platform):
+    image = platform["images"]["nginx"]
+    listen = "use IO::Socket::INET; IO::Socket::INET->new(LocalPort => 8000, Listen => 9)->accept"
+    server.check_output(f"docker run --detach --rm --name listener {image} perl -e '{listen}'")
+    try:
+        address = server.check_output("docker inspect --format '{{.NetworkSettings.IPAddress}}' listener").strip()
+        connect = f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/8000'"
+        assert server.run(f"docker run --rm {image} {connect}").failed
+        assert server.run(connect).succeeded
+    finally:
+        server.run("docker rm --force listener")
 
 
 def test_compose_is_of_the_second_generation(server):

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ TECH, CUISINE = "tech-school", "cuisine-school"
 TECH_HOST, CUISINE_HOST = "tech-school.com", "cuisine-school.com"
 NEW_NAME = "tech-school.example"
 TWIN = "tech-twin"
+# The first school is made app by app, the second one begins from a golden site.
+BOTH_WAYS = (TECH, CUISINE)
 ODD_TITLE = 'L\'"École" \\ 100 % à {elle}'
 
 
@@ -47,8 +50,9 @@ def test_a_school_from_a_golden_site_is_like_one_that_was_made_app_by_app(lab: J
     assert row.locale is not None
     place = [f"--{part}={getattr(row.locale, part)}" for part in ("country", "language", "timezone", "currency")]
     said = ("--title", row.title, "--admin-email", row.admin_email, *place)
+    lab.schoolctl("pool", "--size", "0")
     opened = lab.schoolctl("new-school", TWIN, "--domain", f"{TWIN}.example", *said).stderr
-    assert "Load the golden site" in opened
+    assert "✓ Load the golden site" in opened
     if lab.is_real:
         # What the search shall find waits for a job, on both.
         for slug in (TECH, TWIN):
@@ -64,13 +68,17 @@ def test_a_school_from_a_golden_site_is_like_one_that_was_made_app_by_app(lab: J
     lab.schoolctl("close-school", TWIN, "--keep-days", "0", "--yes", "--confirm", TWIN)
 
 
-def test_a_title_with_odd_characters_goes_wherever_the_golden_company_stood(lab: Journey) -> None:
+def test_an_odd_title_goes_wherever_the_golden_company_stood_in_one_from_the_pool_too(
+    lab: Journey,
+) -> None:
     if not lab.is_real:
         pytest.skip("the stand-in bench has no ERPNext")
     row = lab.project.schools()[TECH]
     assert row.locale is not None
     place = [f"--{part}={getattr(row.locale, part)}" for part in ("country", "language", "timezone", "currency")]
-    lab.schoolctl("new-school", TWIN, "--domain", f"{TWIN}.example", "--title", ODD_TITLE, *place)
+    lab.schoolctl("pool", "--size", "1")
+    opened = lab.schoolctl("new-school", TWIN, "--domain", f"{TWIN}.example", "--title", ODD_TITLE, *place).stderr
+    assert "· Load the golden site" in opened, "its database came out of the pool"
     database = str(school(lab, TWIN)["database"])
     name, initials = (text.encode().hex().upper() for text in (ODD_TITLE, "L1ÀE"))
     assert lab.sql(database, "SELECT HEX(name), HEX(abbr) FROM tabCompany;") == [f"{name}\t{initials}"]
@@ -86,12 +94,14 @@ def test_a_title_with_odd_characters_goes_wherever_the_golden_company_stood(lab:
     lab.schoolctl("close-school", TWIN, "--keep-days", "0", "--yes", "--confirm", TWIN)
 
 
-def test_a_school_from_a_golden_site_can_send_its_first_invoice(lab: Journey) -> None:
+@pytest.mark.parametrize("slug", BOTH_WAYS)
+def test_a_school_made_either_way_can_send_its_first_invoice(lab: Journey, slug: str) -> None:
     if not lab.is_real:
         pytest.skip("the stand-in bench has no ERPNext")
+    assert lab.sql(str(school(lab, slug)["database"]), "SELECT COUNT(*) FROM `tabSales Invoice`;") == ["0"]
 
     def ask(function: str, **keywords: object) -> Any:
-        said = lab.schoolctl("bench", CUISINE, "--", "execute", function, "--kwargs", repr(keywords)).stdout
+        said = lab.schoolctl("bench", slug, "--", "execute", function, "--kwargs", repr(keywords)).stdout
         return json.loads(said.splitlines()[-1])
 
     def first(doctype: str, **filters: object) -> str:
@@ -108,6 +118,40 @@ def test_a_school_from_a_golden_site_can_send_its_first_invoice(lab: Journey) ->
     line = {"item_code": item["name"], "qty": 2, "rate": 40}
     invoice = insert(doctype="Sales Invoice", customer=customer["name"], items=[line], docstatus=1)
     assert (invoice["docstatus"], invoice["total"], invoice["currency"]) == (1, 80.0, "EUR")
+
+
+@pytest.mark.parametrize("slug", BOTH_WAYS)
+def test_a_migration_changes_nothing_in_a_school_made_either_way(lab: Journey, slug: str) -> None:
+    if not lab.is_real:
+        pytest.skip("the stand-in bench has nothing to migrate")
+    database = str(school(lab, slug)["database"])
+
+    def shape() -> list[str]:
+        columns = "table_name, column_name, column_type, column_default, is_nullable, column_key"
+        where = f"table_schema = '{database}' ORDER BY 1, 2"
+        return [
+            *lab.sql(database, f"SELECT {columns} FROM information_schema.columns WHERE {where};"),  # noqa: S608
+            *lab.sql(database, "SELECT patch FROM `tabPatch Log` ORDER BY name;"),
+            # But for `Print Heading`, which Frappe writes anew each time.
+            *lab.sql(database, "SELECT name, modified FROM tabDocType WHERE name <> 'Print Heading' ORDER BY name;"),
+            *lab.sql(database, "SELECT name, fieldtype, options FROM `tabCustom Field` ORDER BY name;"),
+            *lab.sql(database, "SELECT name, value FROM `tabProperty Setter` ORDER BY name;"),
+            *lab.sql(database, "SELECT name, stopped, cron_format FROM `tabScheduled Job Type` ORDER BY name;"),
+        ]
+
+    before = shape()
+    lab.schoolctl("bench", slug, "--", "migrate", timeout=1200)
+    after = shape()
+    assert [line for line in after if line not in set(before)] == []
+    assert [line for line in before if line not in set(after)] == []
+
+
+def test_what_was_taken_from_the_pool_is_loaded_again_in_the_background(lab: Journey) -> None:
+    deadline = time.monotonic() + 300
+    while not all(row["ready"] >= row["wanted"] > 0 for row in lab.json("pool", "--status")["profiles"]):
+        assert time.monotonic() < deadline, lab.json("pool", "--status")
+        time.sleep(1)
+    assert lab.json("plan") == []
 
 
 def test_opening_an_open_school_again_changes_nothing(lab: Journey) -> None:
@@ -222,12 +266,23 @@ def test_a_row_deleted_after_a_backup_is_back_after_the_restore_and_the_neighbou
     assert lab.visit(TECH_HOST) is not None
 
 
+def test_a_school_from_a_golden_site_is_backed_up_and_restored_like_any(lab: Journey) -> None:
+    before = str(school(lab, CUISINE)["database"])
+    lab.schoolctl("backup", CUISINE)
+    lab.schoolctl("restore", CUISINE, "--yes")
+    restored = str(school(lab, CUISINE)["database"])
+    assert restored != before
+    page = lab.visit(CUISINE_HOST, "/learn")
+    assert page is not None
+    assert "Cuisine School" in page.body
+    lab.schoolctl("backup", CUISINE)
+
+
 def test_what_a_restore_replaced_is_kept_until_the_next_good_backup(lab: Journey) -> None:
-    databases = set(lab.sql("mysql", "SHOW DATABASES LIKE 'sch%';"))
     claimed = {str(row["database"]) for row in lab.json("schools")}
-    assert len(databases - claimed) == 1
+    assert len(lab.databases_of_schools() - claimed) == 1
     lab.schoolctl("backup", TECH)
-    assert set(lab.sql("mysql", "SHOW DATABASES LIKE 'sch%';")) == claimed
+    assert lab.databases_of_schools() == claimed
 
 
 def test_a_restore_that_nobody_confirmed_is_refused(lab: Journey) -> None:

@@ -93,19 +93,51 @@ def test_a_login_link_lets_in_once(lab: Journey) -> None:
     assert visit(lab, TECH_HOST, f"{parts.path}?{parts.query}").status == 403
 
 
-def test_a_new_password_lets_in_and_the_old_one_no_more(lab: Journey) -> None:
+@pytest.mark.parametrize(("slug", "host"), [(TECH, TECH_HOST), (CUISINE, CUISINE_HOST)])
+def test_a_new_password_lets_in_and_the_old_one_no_more(lab: Journey, slug: str, host: str) -> None:
     only_real(lab)
-    old = lab.json("reset-password", TECH)["password"]
-    new = lab.json("reset-password", TECH)["password"]
-    status, cookies = post(lab, TECH_HOST, "/api/method/login", {"usr": "Administrator", "pwd": new})
+    old = lab.json("reset-password", slug)["password"]
+    new = lab.json("reset-password", slug)["password"]
+    status, cookies = post(lab, host, "/api/method/login", {"usr": "Administrator", "pwd": new})
     assert status == 200
-    assert "sid=" in cookies
-    assert post(lab, TECH_HOST, "/api/method/login", {"usr": "Administrator", "pwd": old})[0] == 401
+    session = re.findall(r"\bsid=[^;]+", cookies)
+    desk = visit(lab, host, "/app", {"Cookie": session[0]})
+    assert desk.status == 200
+    assert "frappe.boot" in desk.body
+    assert post(lab, host, "/api/method/login", {"usr": "Administrator", "pwd": old})[0] == 401
     traces = lab.on_server("sh", "-c", "cat /srv/schools/audit.log; cat /srv/schools/journal/*/* 2>/dev/null || true")
     assert new not in traces
+    ticking = lab.schoolctl("bench", slug, "--", "execute", "frappe.utils.scheduler.is_scheduler_inactive").stdout
+    assert ticking.strip() == "", "bench prints nothing of an answer that is false"
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_guests_are_given_one_page_and_who_logs_in_right_after_is_given_his_own(lab: Journey) -> None:
+    def guest(path: str, headers: Mapping[str, str] | None = None) -> Page:
+        page = lab.visit(TECH_HOST, path, headers, made_now=False)
+        assert page is not None
+        return page
+
+    for path in ("/learn", "/login"):
+        page = [guest(path) for _ in range(4)][-1]
+        log = lab.on_server("docker", "logs", "--since", "1m", "schools-edge")
+        asked = [json.loads(line) for line in log.splitlines() if f'"path":"{path}"' in line]
+        assert asked[-1]["upstream_status"] == "", "the edge had it"
+        assert page.body == visit(lab, TECH_HOST, path).body
+        assert "sid=" not in page.headers.get("set-cookie", "")
+    only_real(lab)
+    french = {"Accept-Language": "fr"}
+    assert [guest("/login", french) for _ in range(4)][-1].body == visit(lab, TECH_HOST, "/login", french).body
+    password = lab.json("reset-password", TECH)["password"]
+    greeted = {"Cookie": "user_id=Guest; full_name=Guest"}
+    assert "/?cmd=web_logout" not in guest("/learn", greeted).body
+    status, cookies = post(lab, TECH_HOST, "/api/method/login", {"usr": "Administrator", "pwd": password})
+    assert status == 200
+    session = re.findall(r"\bsid=[^;]+", cookies)[0]
+    assert "/?cmd=web_logout" in guest("/learn", {"Cookie": f"{greeted['Cookie']}; {session}"}).body
+    assert "/?cmd=web_logout" not in guest("/learn", greeted).body
 
 
 def test_another_domain_becomes_canonical_and_the_old_one_leads_to_it(lab: Journey) -> None:

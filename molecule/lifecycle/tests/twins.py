@@ -7,11 +7,12 @@ from journey import Journey
 
 # What two schools may differ in. Columns of every table: when a row was made.
 MOMENTS = {"creation", "modified"}
-# Columns of single tables: what is drawn at random, what follows the clock, and what is each school's own secret.
+# Columns of single tables: what is drawn at random, what follows the clock, when a school's own minutes are, and what
+# is each school's own secret.
 OWN = {
     "__Auth": {"password"},
     "tabHas Role": {"idx"},  # Frappe grants the roles of a set, in whatever order
-    "tabScheduled Job Type": {"last_execution"},
+    "tabScheduled Job Type": {"cron_format", "last_execution"},
     "tabUser Social Login": {"userid"},
 }
 # Tables that tell what happened on a site since it was made; those of a golden site are emptied.

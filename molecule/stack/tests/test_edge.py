@@ -1,7 +1,9 @@
 """What edge_nginx promises: whatever is broken or interrupted, the schools that were reachable stay reachable."""
 
+import http.client
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import SCHOOLS
@@ -69,6 +71,43 @@ def test_a_public_file_is_read_and_a_private_one_is_not(lab):
     assert lab.visit(TECH, "/protected/private/files/seen.txt").status == 404
 
 
+def test_guests_are_given_a_page_while_the_bench_does_nothing(lab):
+    for _ in range(2):
+        assert lab.visit(TECH, made_now=False).status == 200
+    lab.on_server("docker", "pause", "schools-web")
+    try:
+        guest = lab.visit(TECH, made_now=False)
+        assert guest.status == 200
+        assert "sid=" not in guest.headers.get("set-cookie", "")
+    finally:
+        lab.on_server("docker", "unpause", "schools-web")
+
+
+def test_no_guest_sees_a_page_of_a_school_that_is_suspended_by_now(lab):
+    for _ in range(2):
+        assert lab.visit(TECH, made_now=False).status == 200
+    lab.schoolctl("suspend", "tech-school")
+    try:
+        page = lab.visit(TECH, made_now=False)
+        assert page.status == 503
+        assert "is paused" in page.body
+    finally:
+        lab.schoolctl("resume", "tech-school")
+    assert lab.visit(TECH, made_now=False).status == 200
+
+
+def test_a_classroom_behind_one_address_logs_in_and_a_guesser_is_slowed(lab):
+    with ThreadPoolExecutor(30) as pupils:
+        first = list(pupils.map(lambda _: _log_in(lab, TECH), range(30)))
+    # The stand-in and Frappe alike: a wrong name or password is 401.
+    assert first == [401] * 30
+
+    guesses = [_log_in(lab, TECH) for _ in range(60)]
+    assert 429 in guesses
+    assert lab.visit(TECH).status == 200
+    assert lab.visit(HOSTS[1]).status == 200
+
+
 def test_the_same_tree_twice_changes_nothing(lab):
     assert _activate(lab).stdout == "unchanged\n"
 
@@ -97,6 +136,33 @@ def test_a_broken_file_is_reported_and_what_was_in_force_stays(lab, text: str):
     assert lab.on_server("readlink", f"{EDGE}/live") == before
     assert hammer.failures == []
     assert _activate(lab).returncode == 1, "it is reported until it is mended"
+
+
+@pytest.mark.usefixtures("changed")
+@pytest.mark.parametrize(
+    ("file", "old", "new", "complaint"),
+    [
+        (f"{EDGE}/conf/hosts/tech-school.map", " tech-school;", " tech-schol;", f"{TECH} would get no answer"),
+        (SCHOOL_FILE, f"server_name {TECH}", "server_name tech-schol.com", f"{TECH} would get no answer"),
+        (f"{EDGE}/conf/nginx.conf", "location = /alive", "location = /alife", "the edge does not say that it is alive"),
+    ],
+)
+def test_a_tree_with_which_somebody_gets_no_answer_is_swapped_back(lab, file: str, old: str, new: str, complaint: str):
+    right, before = lab.on_server("cat", file), lab.on_server("readlink", f"{EDGE}/live")
+    assert old in right
+    _write(lab, file, right.replace(old, new))
+    try:
+        answer = _activate(lab)
+
+        assert answer.returncode == 1
+        assert complaint in answer.stderr
+        assert answer.stderr.endswith("swapped back\n")
+        assert lab.on_server("readlink", f"{EDGE}/live") == before
+        assert [lab.visit(host).status for host in HOSTS] == [200] * len(HOSTS)
+        assert len(lab.on_server("ls", f"{EDGE}/trees").split()) == 1
+    finally:
+        _write(lab, file, right)
+    assert _activate(lab).stdout == "unchanged\n"
 
 
 def test_killed_at_any_moment_the_next_run_finishes(lab, changed):
@@ -158,6 +224,25 @@ def test_a_bench_that_is_recreated_is_found_again(lab):
     _until(lambda: lab.visit(TECH).status == 200)
 
 
+def test_files_that_come_and_go_meanwhile_are_no_reason_to_fail(lab, changed):
+    coming_and_going = f"""
+        cd {EDGE}/conf/hosts
+        while [ ! -e {EDGE}/enough ]; do
+            echo "# nobody" > .passing.map.new; mv .passing.map.new passing.map; rm passing.map
+        done
+    """
+    others = subprocess.Popen(["docker", "exec", lab.container, "sh", "-c", coming_and_going])
+    try:
+        for _ in range(15):
+            changed()
+            done = _activate(lab)
+            assert done.returncode == 0, done.stderr
+    finally:
+        lab.on_server("touch", f"{EDGE}/enough")
+        others.wait(30)
+        lab.on_server("rm", "-f", f"{EDGE}/enough", f"{EDGE}/conf/hosts/passing.map")
+
+
 def test_files_of_a_school_that_nobody_declares_are_named_and_left_alone(lab, play):
     orphan = f"{EDGE}/conf/hosts/gone-school.map"
     _write(lab, orphan, "gone.com gone-school;\n")
@@ -169,10 +254,19 @@ def test_files_of_a_school_that_nobody_declares_are_named_and_left_alone(lab, pl
 
 
 def _activate(lab, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    server = f"schoolctl-lab-{lab.name}"
     return subprocess.run(
-        ["docker", "exec", server, "schools-edge-activate", *arguments], capture_output=True, text=True
+        ["docker", "exec", lab.container, "schools-edge-activate", *arguments], capture_output=True, text=True
     )
+
+
+def _log_in(lab, host: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", lab.port, timeout=60)
+    try:
+        headers = {"Host": f"{host}:{lab.port}", "Content-Type": "application/x-www-form-urlencoded"}
+        connection.request("POST", "/api/method/login", "usr=nobody&pwd=guess", headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def _write(lab, path: str, text: str) -> None:

@@ -1,10 +1,12 @@
 """What bench_stack promises: every service runs, and none can do more than it must."""
 
 import json
+import re
 import subprocess
 import time
 
 import pytest
+from conftest import SCHOOLS
 
 SERVICES = ["cache", "db", "edge", "queue", "realtime", "scheduler", "tools", "web", "worker-long", "worker-short"]
 
@@ -27,6 +29,9 @@ def test_a_service_is_held_to_its_limits(containers, name: str):
     assert host["Memory"] > 0
     assert host["CapDrop"] == ["ALL"]
     assert host["ReadonlyRootfs"]
+    assert 0 < host["PidsLimit"] <= 1024
+    assert not host["Privileged"]
+    assert not host["CapAdd"]
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}
@@ -45,9 +50,10 @@ def test_the_edge_cannot_reach_the_data(lab):
         assert _connects(lab, "schools-web", service, port)
 
 
-def test_the_data_cannot_reach_the_world(containers):
-    for name in ("db", "cache", "queue"):
-        assert list(containers[name]["NetworkSettings"]["Networks"]) == ["schools_data"]
+def test_what_keeps_data_or_listens_to_browsers_cannot_reach_the_world(lab, containers):
+    for name in ("db", "cache", "queue", "realtime"):
+        for network in containers[name]["NetworkSettings"]["Networks"]:
+            assert lab.on_server("docker", "network", "inspect", "--format={{.Internal}}", network).strip() == "true"
 
 
 def test_no_password_opens_the_whole_database(lab):
@@ -56,6 +62,36 @@ def test_no_password_opens_the_whole_database(lab):
 
     assert [account for account in accounts if account != "mariadb.sys@localhost"] == []
     assert not _succeeds(lab, "schools-tools", "mariadb", "--host=db", "--user=root", "--execute=SELECT 1")
+
+
+def test_a_schools_database_user_may_do_everything_in_its_own_database_and_nothing_elsewhere(lab):
+    users = lab.sql("mysql", "SELECT user FROM global_priv WHERE user LIKE 'sch%';")
+
+    assert len(users) >= len(SCHOOLS)
+    for user in users:
+        everywhere, *elsewhere = lab.sql("mysql", f"SHOW GRANTS FOR '{user}'@'%';")
+        # Letters and digits alone: `_` and `%` would let it into databases whose names are alike.
+        assert re.fullmatch(r"sch[0-9a-f]{12}", user)
+        assert everywhere.startswith(f"GRANT USAGE ON *.* TO `{user}`@`%` IDENTIFIED BY PASSWORD ")
+        assert elsewhere == [f"GRANT ALL PRIVILEGES ON `{user}`.* TO `{user}`@`%`"]
+
+
+def test_nobody_else_has_rights_on_a_schools_database(lab):
+    rights = lab.sql(
+        "mysql", "SELECT user, db FROM db UNION SELECT user, db FROM tables_priv UNION SELECT user, db FROM procs_priv;"
+    )
+
+    assert [
+        right for right in rights if right.split("\t")[1].startswith("sch") and len(set(right.split("\t"))) > 1
+    ] == []
+    assert lab.sql("mysql", "SELECT * FROM roles_mapping;") == []
+
+
+def test_no_school_can_take_every_connection(lab):
+    [limits] = lab.sql("mysql", "SELECT @@max_user_connections, @@max_connections;")
+    of_one, of_all = map(int, limits.split())
+
+    assert 0 < of_one < of_all
 
 
 def test_redis_asks_for_the_password_and_shows_it_to_nobody(lab, containers):
@@ -73,7 +109,7 @@ def test_redis_asks_for_the_password_and_shows_it_to_nobody(lab, containers):
     {
         "secrets/redis_password": "400 root root",
         "config/redis": "700 root root",
-        "sites": "750 frappe frappe",
+        "sites": "1770 root frappe",
         "sites/common_site_config.json": "640 root frappe",
         "sites/tech-school/site_config.json": "600 frappe frappe",
         "edge/conf/schools/tech-school.conf": "644 root root",
@@ -112,11 +148,8 @@ def test_a_changed_setting_recreates_the_service_that_reads_it_and_leaves_the_ot
 
 
 def _succeeds(lab, container: str, *argv: str) -> bool:
-    server = f"schoolctl-lab-{lab.name}"
-    return (
-        subprocess.run(["docker", "exec", server, "docker", "exec", container, *argv], capture_output=True).returncode
-        == 0
-    )
+    inside = ["docker", "exec", lab.container, "docker", "exec", container, *argv]
+    return subprocess.run(inside, capture_output=True).returncode == 0
 
 
 def _connects(lab, container: str, host: str, port: int) -> bool:

@@ -5,8 +5,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from schoolctl.bench import backups
 from schoolctl.errors import SchoolctlError
 from schoolctl.render import context
+from schoolctl.schools import vault
 from schoolctl.schools.model import Schools
 from schoolctl.schools.platform import Platform
 
@@ -37,9 +39,24 @@ def schoolctl_schools(rows: dict[str, Any], platform: dict[str, Any], *, project
         raise AnsibleFilterError(str(fault)) from fault
 
 
+def schoolctl_backup_settings(platform: dict[str, Any], credentials: dict[str, Any]) -> dict[str, Any]:
+    """Return what the server's program for backups is told. credentials: of each target that needs some."""
+    return backups.settings(platform, list(credentials))
+
+
+def schoolctl_new_vault(text: str) -> str:
+    """Return the words of a vault with a new backup key behind what it held before."""
+    return f"{text}{vault.key_entry()}"
+
+
 class FilterModule:
     """Name the filters for Ansible."""
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
-        return {"schoolctl_platform": schoolctl_platform, "schoolctl_schools": schoolctl_schools}
+        return {
+            "schoolctl_backup_settings": schoolctl_backup_settings,
+            "schoolctl_new_vault": schoolctl_new_vault,
+            "schoolctl_platform": schoolctl_platform,
+            "schoolctl_schools": schoolctl_schools,
+        }

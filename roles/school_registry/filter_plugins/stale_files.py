@@ -20,10 +20,11 @@ Entry = Mapping[str, Any]
 def schoolctl_stale(
     entries: Iterable[Entry], found: Iterable[Entry], *, templates: str = "", **context: Any
 ) -> list[dict[str, Any]]:
-    """Return the entries that are missing or differ in owner, group, mode or, for those with a template, content.
+    """Return the entries that are missing or differ in owner, group, mode or, for those with a source, content.
 
-    entries: path, mode, owner, group and perhaps template. found: the `files` of `ansible.builtin.find` with
-    get_checksum. context: what the templates see. Raises AnsibleFilterError when a template cannot be rendered.
+    entries: path, mode, owner, group and perhaps template, or file: a path on this machine. found: the `files` of
+    `ansible.builtin.find` with get_checksum. context: what the templates see, beside the entry as `file`. Raises
+    AnsibleFilterError when a template cannot be rendered.
     """
     facts = {fact["path"]: fact for fact in found}
     return [dict(entry) for entry in entries if not _as_declared(entry, facts.get(entry["path"]), templates, context)]
@@ -53,9 +54,11 @@ def _as_declared(entry: Entry, fact: Entry | None, templates: str, context: Mapp
     groups = {fact.get("gr_name"), str(fact["gid"])}
     if str(entry["owner"]) not in owners or str(entry["group"]) not in groups:
         return False
-    if "template" not in entry:
-        return bool(fact["isdir"])
-    return fact.get("checksum") == _checksum(entry["template"], templates, context)
+    if "template" in entry:
+        return fact.get("checksum") == _checksum(entry["template"], templates, {**context, "file": entry})
+    if "file" in entry:
+        return fact.get("checksum") == sha1(Path(entry["file"]).read_bytes(), usedforsecurity=False).hexdigest()
+    return bool(fact["isdir"])
 
 
 def _checksum(template: str, templates: str, context: Mapping[str, Any]) -> str:

@@ -1,5 +1,7 @@
-"""In place of Node with Frappe's realtime server: answers that it is there, and nothing else."""
+"""In place of Node with Frappe's realtime server: opens a socket to whoever asks, and nothing comes through it."""
 
+import json
+import secrets
 import signal
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,14 +12,16 @@ PORT = 9000
 
 
 class Visitor(BaseHTTPRequestHandler):
-    """One request; every answer is the label."""
+    """One request; every answer is how a socket opens."""
 
     def do_GET(self) -> None:
-        """Say that the process is alive."""
-        content = f"{LABEL}\n".encode()
+        """Say that a socket is open."""
+        opened = {"sid": secrets.token_urlsafe(15), "upgrades": [], "pingInterval": 25000, "pingTimeout": 20000}
+        content = f"0{json.dumps(opened)}".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Stand-In", LABEL)
         self.end_headers()
         self.wfile.write(content)
 

@@ -1,5 +1,6 @@
 """One site: its folder, its configuration, and the few tables that a rehearsal needs."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -22,8 +23,9 @@ LOGIN_PATH = "/api/method/frappe.www.login.login_via_key"
 FOLDERS = ("public/files", "private/files", "private/backups", "locks", "logs")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,80}")
-_ROUNDS = 100_000
+_ROUNDS = 29_000
 _KEYS = "Stand-in Login Key"
+_SESSIONS = "Stand-in Session"
 _ROW = (
     "name VARCHAR(140) NOT NULL PRIMARY KEY, creation DATETIME(6), modified DATETIME(6), modified_by VARCHAR(140), "
     "owner VARCHAR(140), docstatus TINYINT NOT NULL DEFAULT 0, idx INT NOT NULL DEFAULT 0"
@@ -41,6 +43,7 @@ TABLES = {
         "doctype VARCHAR(140), name VARCHAR(255), fieldname VARCHAR(140), `password` TEXT NOT NULL, "
         "encrypted TINYINT NOT NULL DEFAULT 0, PRIMARY KEY (doctype, name, fieldname)"
     ),
+    "tabFile": f"{_ROW}, file_name VARCHAR(140), file_url LONGTEXT, is_private TINYINT NOT NULL DEFAULT 0",
     "tabInstalled Application": f"{_CHILD}, app_name VARCHAR(140), app_version VARCHAR(140)",
     "tabScheduled Job Type": (
         f"{_ROW}, method VARCHAR(140), frequency VARCHAR(140), stopped TINYINT NOT NULL DEFAULT 0, "
@@ -152,19 +155,34 @@ def set_single(cursor: Cursor, doctype: str, field: str, value: str) -> None:
 
 
 def set_password(cursor: Cursor, user: str, password: str) -> None:
-    """Store a user's password, salted and hashed."""
-    salt = secrets.token_hex(16)
-    cursor.execute(
-        "REPLACE INTO `__Auth` VALUES ('User', %s, 'password', %s, 0)", (user, f"{salt}${_hash(salt, password)}")
-    )
+    """Store a user's password, salted and hashed as a bench does."""
+    cursor.execute("REPLACE INTO `__Auth` VALUES ('User', %s, 'password', %s, 0)", (user, hashed(password)))
+
+
+def hashed(password: str) -> str:
+    """Return what is stored of a password: pbkdf2 with SHA-256 in the form that a bench reads and writes."""
+    return _hash(_ROUNDS, secrets.token_bytes(16), password)
+
+
+def fits(stored: str, password: str) -> bool:
+    """Say whether a password is that of which this is stored."""
+    try:
+        _, kind, rounds, salt, _ = stored.split("$")
+        again = _hash(int(rounds), base64.b64decode(f"{salt}{'=' * (-len(salt) % 4)}", altchars=b"./"), password)
+    except ValueError:
+        return False
+    return kind == "pbkdf2-sha256" and hmac.compare_digest(again, stored)
 
 
 def password_fits(cursor: Cursor, user: str, password: str) -> bool:
     """Say whether this is the user's password."""
-    cursor.execute("SELECT `password` FROM `__Auth` WHERE doctype = 'User' AND name = %s", (user,))
+    cursor.execute(
+        "SELECT `password` FROM `__Auth` WHERE doctype = 'User' AND name = %s AND fieldname = 'password'"
+        " AND encrypted = 0",
+        (user,),
+    )
     row = cursor.fetchone()
-    salt, _, digest = row[0].partition("$") if row else ("", "", "")
-    return hmac.compare_digest(_hash(salt, password), digest)
+    return bool(row) and fits(row[0], password)
 
 
 def may_log_in(cursor: Cursor, user: str) -> bool:
@@ -195,8 +213,38 @@ def use_login_key(cursor: Cursor, key: str) -> str | None:
     return user if removed and time.time() < float(expires) else None
 
 
-def _hash(salt: str, password: str) -> str:
-    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), _ROUNDS).hex()
+def begin_session(cursor: Cursor, user: str) -> str:
+    """Return what a browser shows from now on to be taken for a user; only its hash is stored."""
+    session = secrets.token_urlsafe(24)
+    set_single(cursor, _SESSIONS, hashlib.sha256(session.encode()).hexdigest(), user)
+    return session
+
+
+def user_of(cursor: Cursor, session: str) -> str:
+    """Return whose session it is; Guest for one that nobody knows."""
+    return single(cursor, _SESSIONS, hashlib.sha256(session.encode()).hexdigest()) or "Guest"
+
+
+def may_read(cursor: Cursor, user: str, url: str) -> bool:
+    """Say whether a user may read a private file, which the site has to list."""
+    cursor.execute("SELECT name FROM tabFile WHERE file_url = %s AND is_private = 1", (url,))
+    return user != "Guest" and cursor.fetchone() is not None
+
+
+def list_file(cursor: Cursor, url: str) -> None:
+    """List a file of the site; those below /private/ are private."""
+    name = hashlib.sha256(url.encode()).hexdigest()[:10]
+    cursor.execute(
+        "REPLACE INTO tabFile (name, creation, modified, owner, file_name, file_url, is_private) "
+        "VALUES (%s, NOW(), NOW(), 'Administrator', %s, %s, %s)",
+        (name, url.rpartition("/")[2], url, url.startswith("/private/")),
+    )
+
+
+def _hash(rounds: int, salt: bytes, password: str) -> str:
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    parts = (base64.b64encode(data, altchars=b"./").decode().rstrip("=") for data in (salt, digest))
+    return "$".join(("", "pbkdf2-sha256", str(rounds), *parts))
 
 
 def write_new(path: Path, text: str) -> None:

@@ -6,10 +6,12 @@ import json
 import signal
 import sys
 from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pymysql
+from pymysql.cursors import Cursor
 
 from stand_in import LABEL
 from stand_in import site as sites
@@ -78,12 +80,11 @@ class Visitor(BaseHTTPRequestHandler):
             if path == "/api/method/ping":
                 self._json(HTTPStatus.OK, {"message": "pong"})
             elif path == "/api/method/login":
-                user = form.get("usr", [""])[0]
-                fits = sites.password_fits(cursor, user, form.get("pwd", [""])[0])
-                if fits:
-                    sites.note_login(cursor, user)
-                word = "Logged In" if fits else "Invalid login credentials"
-                self._json(HTTPStatus.OK if fits else HTTPStatus.UNAUTHORIZED, {"message": word})
+                self._log_in(cursor, form.get("usr", [""])[0], form.get("pwd", [""])[0])
+            elif path == "/api/method/frappe.auth.get_logged_user":
+                user = self._user(cursor)
+                status = HTTPStatus.FORBIDDEN if user == "Guest" else HTTPStatus.OK
+                self._json(status, {} if user == "Guest" else {"message": user})
             elif path == sites.LOGIN_PATH:
                 if user := sites.use_login_key(cursor, form.get("key", [""])[0]):
                     sites.note_login(cursor, user)
@@ -91,27 +92,64 @@ class Visitor(BaseHTTPRequestHandler):
                 else:
                     self._page(HTTPStatus.FORBIDDEN, "Not permitted", "<p>This link is used up or expired.</p>")
             elif path == "/login":
-                self._page(HTTPStatus.OK, f"Login to {title}", LOGIN)
+                self._page(HTTPStatus.OK, f"Login to {title}", LOGIN, is_for_all=not form)
             elif path == "/learn" and "lms_app" in sites.installed_apps(cursor):
-                self._page(HTTPStatus.OK, title, "<p>What this school teaches will be here.</p>")
+                words = "<p>What this school teaches will be here.</p>"
+                self._page(HTTPStatus.OK, title, words, is_for_all=not form)
             elif path.startswith("/private/files/"):
-                self._page(HTTPStatus.FORBIDDEN, "Not permitted", "")
+                self._private_file(site, cursor, unquote(path))
             else:
                 self._page(HTTPStatus.NOT_FOUND, "Page not found", "")
 
-    def _page(self, status: HTTPStatus, title: str, body: str) -> None:
+    def _log_in(self, cursor: Cursor, user: str, password: str) -> None:
+        if sites.single(cursor, "System Settings", "disable_user_pass_login") == "1":
+            self._json(HTTPStatus.UNAUTHORIZED, {"message": "Login with username and password is not allowed."})
+        elif not sites.password_fits(cursor, user, password):
+            self._json(HTTPStatus.UNAUTHORIZED, {"message": "Invalid login credentials"})
+        elif sites.single(cursor, "System Settings", "enable_two_factor_auth") == "1":
+            self._json(HTTPStatus.OK, {"verification": "Verification code has been sent"})
+        else:
+            sites.note_login(cursor, user)
+            cookie = f"sid={sites.begin_session(cursor, user)}; Path=/; HttpOnly; SameSite=Lax"
+            cookie += "; Secure" if self.headers.get("X-Forwarded-Proto") == "https" else ""
+            self._json(HTTPStatus.OK, {"message": "Logged In"}, {"Set-Cookie": cookie})
+
+    def _user(self, cursor: Cursor) -> str:
+        try:
+            cookies = SimpleCookie(self.headers.get("Cookie", ""))
+        except CookieError:
+            return "Guest"
+        return sites.user_of(cursor, cookies["sid"].value) if "sid" in cookies else "Guest"
+
+    def _private_file(self, site: Site, cursor: Cursor, url: str) -> None:
+        path = site.folder / url.lstrip("/")
+        if not sites.may_read(cursor, self._user(cursor), url) or path.parent != site.folder / "private" / "files":
+            self._page(HTTPStatus.FORBIDDEN, "Not permitted", "")
+        elif not path.is_file():
+            self._page(HTTPStatus.NOT_FOUND, "Page not found", "")
+        elif self.headers.get("X-Use-X-Accel-Redirect"):
+            self._send(HTTPStatus.OK, "application/octet-stream", b"", {"X-Accel-Redirect": quote(f"/protected{url}")})
+        else:
+            self._send(HTTPStatus.OK, "application/octet-stream", path.read_bytes(), {})
+
+    def _page(self, status: HTTPStatus, title: str, body: str, *, is_for_all: bool = False) -> None:
         text = PAGE.format(title=html.escape(title), label=html.escape(LABEL), body=body)
-        self._send(status, "text/html; charset=utf-8", text)
+        seconds = self.headers.get("X-Guest-Page-Seconds") if is_for_all and self.command == "GET" else None
+        caching = {"Cache-Control": "no-store"}
+        if seconds:
+            caching = {"Cache-Control": f"max-age={seconds}, stale-while-revalidate={seconds}", "X-Guest-Page": "yes"}
+        self._send(status, "text/html; charset=utf-8", text.encode(), caching)
 
-    def _json(self, status: HTTPStatus, document: dict[str, str]) -> None:
-        self._send(status, "application/json", json.dumps(document))
+    def _json(self, status: HTTPStatus, document: dict[str, str], headers: dict[str, str] | None = None) -> None:
+        caching = {"Cache-Control": "no-store"}
+        self._send(status, "application/json", json.dumps(document).encode(), {**caching, **(headers or {})})
 
-    def _send(self, status: HTTPStatus, kind: str, text: str) -> None:
-        content = text.encode()
+    def _send(self, status: HTTPStatus, kind: str, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Cache-Control", "no-store")
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("X-Stand-In", LABEL)
         self.end_headers()
         if self.command != "HEAD":

@@ -1,0 +1,203 @@
+"""Backups as the server's own program makes, checks and brings back them: a method for each call that is asked here.
+
+Timers run the same program without any schoolctl. It is started once for each connection and answers call by call, so
+that each can be told as a step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schoolctl.remote.server import Server, UnprovisionedError
+from schoolctl.remote.standing import BackupSet, Drill, Standing, drill_of, set_of, standing_of
+from schoolctl.transport.base import Command
+from schoolctl.transport.session import ServerFaultError
+
+_PROGRAM = Command(("/usr/local/sbin/schools-backup", "serve"))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where sets are kept, as it stands now; fault: why nobody can tell, None if all is well.
+
+    repository: its address, without secrets. append_only: what was stored there cannot be removed from here.
+    """
+
+    name: str
+    repository: str
+    append_only: bool
+    initialised: bool
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A set as it was written to the spool: its name, and what it holds. seconds: what that took."""
+
+    set_id: str
+    tables: int
+    rows: int
+    files: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What storing a set in a target came to. added_bytes: what the repository grew by, bytes: of the whole set."""
+
+    snapshot: str
+    added_bytes: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What arrived in a database, and how long that took."""
+
+    tables: int
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How far a database was brought: the last moment (ISO, UTC) whose changes are in it."""
+
+    events_until: str | None
+    statements: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many snapshots a target let go of; fault: why it let go of none, or not of all."""
+
+    removed: int
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check of a repository came to, with its last words."""
+
+    ok: bool
+    said: str
+
+
+class Backups:
+    """The backup program of a server, by the connection that the server has.
+
+    Each call raises CallFailedError with the program's reason, UnprovisionedError where there is no such program.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    @property
+    def folder(self) -> str:
+        """Where everything of backups lies."""
+        return self.server.path("backups")
+
+    def fetched(self, name: str) -> str:
+        """Return the folder for a set on its way back."""
+        return f"{self.folder}/fetched/{name}"
+
+    # --- targets -----------------------------------------------------------------------------------------------------
+
+    def targets(self) -> list[Target]:
+        """Return every declared target, asked now."""
+        return [
+            Target(row["name"], row["repository"], row["append_only"], row["initialised"], row.get("fault"))
+            for row in self._ask("targets")
+        ]
+
+    def init(self, target: str) -> bool:
+        """Make the repository of a target; say whether it is new."""
+        return bool(self._ask("init", target=target)["created"])
+
+    def check(self, target: str, percent: int) -> Checked:
+        """Let a repository prove itself, with so many percent of its data read."""
+        found = self._ask("check", target=target, percent=percent)
+        return Checked(found["ok"], found["said"])
+
+    # --- sets --------------------------------------------------------------------------------------------------------
+
+    def write(self, slug: str) -> Written:
+        """Write a set of a school to the spool, where it replaces the one before."""
+        found = self._ask("write", slug=slug)
+        return Written(found["set"], found["tables"], found["rows"], found["files"], found["bytes"], found["seconds"])
+
+    def store(self, slug: str, target: str) -> Stored:
+        """Store the spool's set of a school in a target."""
+        found = self._ask("store", slug=slug, target=target)
+        return Stored(found["snapshot"], found["added_bytes"], found["bytes"], found["seconds"])
+
+    def sets(self, slug: str | None = None, target: str | None = None) -> list[BackupSet]:
+        """Return the sets, of one school or all, in one target or all, oldest first; the repositories are asked."""
+        return [set_of(row["slug"], row["set"], row) for row in self._ask("sets", slug=slug, target=target)]
+
+    def fetch(
+        self,
+        slug: str,
+        folder: str,
+        *,
+        set_id: str | None = None,
+        before: str | None = None,
+        target: str | None = None,
+    ) -> dict[str, Any]:
+        """Bring a set into a folder that does not exist yet, and return its manifest; each file of it is as stored.
+
+        set_id: which; else the newest, `before` a moment (ISO) if one is given. On failure no folder is left.
+        """
+        found: dict[str, Any] = self._ask("fetch", slug=slug, set=set_id, before=before, target=target, folder=folder)
+        return found
+
+    def load(self, folder: str, database: str) -> Loaded:
+        """Load a set in a folder into a database that is there and empty."""
+        found = self._ask("load", folder=folder, database=database)
+        return Loaded(found["tables"], found["rows"], found["seconds"])
+
+    def compare(self, folder: str, database: str) -> list[str]:
+        """Return the tables whose dump is not, byte for byte, what a set in a folder holds."""
+        return [str(name) for name in self._ask("compare", folder=folder, database=database)["differs"]]
+
+    def replay(self, folder: str, database: str, until: str) -> Replayed:
+        """Bring a database, loaded from a set in a folder, forward to a moment (ISO, to the second)."""
+        found = self._ask("replay", folder=folder, database=database, until=until)
+        return Replayed(found["events_until"], found["statements"], found["seconds"])
+
+    def drill(self, slug: str, set_id: str | None = None, target: str | None = None) -> Drill:
+        """Prove a set, the newest one if none is named, by a restore to a throw-away site."""
+        return drill_of(self._ask("drill", slug=slug, set=set_id, target=target))
+
+    def erase(self, slug: str) -> dict[str, Removed]:
+        """Remove every set of a school, and its spool; by target what that came to."""
+        return _removed(self._ask("erase", slug=slug))
+
+    # --- what else is kept -------------------------------------------------------------------------------------------
+
+    def keep_inventory(self, files: Mapping[str, str]) -> None:
+        """Hand over the inventory's files, by name their text: they are stored with the next set."""
+        self._ask("keep_inventory", files=dict(files))
+
+    def standing(self) -> Standing:
+        """Return what is written down of all sets and drills; no repository is asked, nor the program."""
+        return standing_of(self.server.read_json(f"{self.folder}/standing.json"))
+
+    def _ask(self, call: str, **arguments: Any) -> Any:
+        try:
+            return self.server.ask(_PROGRAM, {"call": call, "arguments": arguments})
+        except ServerFaultError as fault:
+            if fault.kind == "no-program":
+                raise UnprovisionedError(
+                    f"{self.server.name} makes no backups yet",
+                    because=fault.because,
+                    hint="run `schoolctl provision --tags backups`",
+                ) from None
+            raise
+
+
+def _removed(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Removed]:
+    return {target: Removed(row["removed"], row.get("fault")) for target, row in found.items()}

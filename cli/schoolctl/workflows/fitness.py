@@ -1,0 +1,44 @@
+"""See whether what a set holds fits what runs: apps and their versions, and the key of its stored secrets."""
+
+from collections.abc import Mapping
+
+from schoolctl.bench import database, site
+from schoolctl.errors import RefusedError
+from schoolctl.remote.server import Server
+from schoolctl.schools.apps import VERSION, is_older
+
+
+def versions_of_image(server: Server) -> dict[str, str]:
+    """Return the apps of the image that runs, with their versions."""
+    return database.versions_of(server.run(site.versions()).stdout)
+
+
+def refuse_newer(wish: str, found: Mapping[str, str], image: Mapping[str, str]) -> None:
+    """Raise RefusedError if what was found was made by an app that the image lacks, or has an older version of.
+
+    wish: as in "Could not <wish>".
+    """
+    lacking = [f"{app} {version}" for app, version in found.items() if app not in image]
+    if lacking:
+        raise RefusedError(
+            f"Could not {wish}",
+            because=f"it was made with {', '.join(lacking)}, which the image that runs has not",
+            hint="add the app to platform.yml, then run `schoolctl lock` and `schoolctl provision`",
+        )
+    newer = [
+        f"{app} {version}, and the image has {image[app]}"
+        for app, version in found.items()
+        if version != image[app] and (not VERSION.fullmatch(version) or is_older(image[app], version))
+    ]
+    if newer:
+        raise RefusedError(
+            f"Could not {wish}",
+            because=f"it was made by newer code: {'; '.join(newer)}. What that changed, older code does not know",
+            hint="run the image that it was made with, or a newer one; or choose an older set",
+        )
+
+
+def lost_secrets(server: Server, name: str, folder: str) -> int:
+    """Return how many of the values that a database stores encrypted the key in a site's folder does not open."""
+    tokens = server.run(database.stored_secrets(name)).stdout.split()
+    return len(tokens) - server.key_opens(folder, tokens) if tokens else 0

@@ -1,0 +1,448 @@
+"""The server's backup program in memory, with the targets that it stores sets in."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+if TYPE_CHECKING:
+    from tests.support.server_model import Database, ServerModel
+
+ISO = "%Y-%m-%dT%H:%M:%SZ"
+PARTS = ("_head.sql", "_rest.sql")
+
+
+class ProgramError(Exception):
+    """What the program says when it cannot do something."""
+
+
+@dataclass
+class TargetModel:
+    """One repository: sets by school and name, each with its files. fault: why it cannot be reached.
+
+    is_made: whether there is a repository. damage: what a check finds.
+    """
+
+    append_only: bool = False
+    fault: str | None = None
+    is_made: bool = True
+    damage: str | None = None
+    sets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 of a file of the model."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def order(name: str) -> tuple[str, int]:
+    """Return what sorts sets by when they were taken."""
+    moment, _, number = name.partition("-")
+    return moment, int(number or 1)
+
+
+class BackupModel:
+    """Answer the program's calls. logging: the database keeps a log; changes: its moments, databases and new tables."""
+
+    def __init__(self, server: "ServerModel", root: str) -> None:
+        self.server = server
+        self.root = root
+        self.targets: dict[str, TargetModel] = {"local": TargetModel(), "offsite": TargetModel(append_only=True)}
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.has_key = True
+        self.stale_hours, self.drill_days = 30, 7
+        self.logging = False
+        self.changes: list[tuple[str, str, str]] = []
+        self.log_fault: str | None = None
+        # A table that gets lost on the way into a database.
+        self.loses: str | None = None
+        self.inventory: dict[str, str] = {}
+
+    @property
+    def folder(self) -> str:
+        return f"{self.root}/backups"
+
+    # --- what a test asks --------------------------------------------------------------------------------------------
+
+    def names(self, slug: str, target: str = "local") -> list[str]:
+        """Return the sets of a school in a target, oldest first."""
+        return sorted((name for school, name in self.targets[target].sets if school == slug), key=order)
+
+    def declared(self) -> list[str]:
+        """Return the schools that are declared to the program."""
+        return [name.removesuffix(".json") for name in self.server.names_in(f"{self.folder}/declared")]
+
+    def files_of(self, slug: str, name: str, target: str = "local") -> dict[str, str]:
+        return self.targets[target].sets[slug, name]
+
+    def set_back(self, slug: str, name: str, moment: str) -> str:
+        """Let a set have been taken at another moment (ISO); return its name then."""
+        new = moment.replace("-", "").replace(":", "")
+        for target in self.targets.values():
+            if files := target.sets.pop((slug, name), None):
+                manifest = {**json.loads(files["manifest.json"]), "set": new, "taken": moment}
+                target.sets[slug, new] = {**files, "manifest.json": json.dumps(manifest)}
+        with_name = self.standing()
+        school = with_name["schools"][slug]
+        school["known"][new] = {**school["known"].pop(name), "taken": moment}
+        self._keep_standing(with_name)
+        return new
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the agent tells of backups."""
+        return {
+            "targets": list(self.targets),
+            "stale_hours": self.stale_hours,
+            "drill_days": self.drill_days,
+            "has_key": self.has_key,
+            "expected": {
+                slug: self.clock().strftime(ISO) for slug in self.declared() if self._row(slug).get("state") != "closed"
+            },
+            "standing": self.standing(),
+        }
+
+    # --- the calls ---------------------------------------------------------------------------------------------------
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to one request, as the program gives it."""
+        call = getattr(self, f"_do_{request['call']}")
+        inspect.signature(call).bind(**request["arguments"])
+        try:
+            return {"id": request["id"], "result": call(**request["arguments"])}
+        except ProgramError as fault:
+            return {"id": request["id"], "fault": str(fault)}
+
+    def _do_targets(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "repository": f"/{name}",
+                "append_only": target.append_only,
+                "initialised": target.is_made and target.fault is None,
+                "fault": target.fault or (None if target.is_made else f"{name}: there is no repository yet"),
+            }
+            for name, target in self.targets.items()
+        ]
+
+    def _do_init(self, target: str) -> dict[str, Any]:
+        place = self.targets[target]
+        if place.fault:
+            raise ProgramError(place.fault)
+        created, place.is_made = not place.is_made, True
+        return {"created": created}
+
+    def _do_check(self, target: str, percent: int) -> dict[str, Any]:
+        place = self.targets[target]
+        found = place.fault or place.damage
+        return {"ok": found is None, "said": found or f"no errors were found, {percent} % of all read"}
+
+    def _do_write(self, slug: str) -> dict[str, Any]:
+        config = self.server.files.get(f"{self.root}/sites/{slug}/site_config.json")
+        if config is None:
+            raise ProgramError(f"there is no site of {slug} on this server")
+        row = self._row(slug)
+        name = json.loads(config)["db_name"]
+        if name not in self.server.databases:
+            raise ProgramError(f"Unknown database '{name}'")
+        database = self.server.databases[name]
+        spool = f"{self.folder}/spool/{slug}"
+        before = self.server.read_json(f"{spool}/manifest.json")
+        self.server.remove(spool)
+        files = {f"database/{part}": part for part in PARTS} | {"site_config.json": config}
+        files |= {f"database/{quote(table, safe=' ')}.sql": self._table(table, database) for table in database.tables}
+        for kind in ("public", "private"):
+            top = f"{self.root}/sites/{slug}/{kind}/files/"
+            files |= {
+                f"files/{kind}/{path.removeprefix(top)}": text
+                for path, text in self.server.files.items()
+                if path.startswith(top)
+            }
+        manifest = self._manifest(slug, row, name, database, files, before)
+        self._put(spool, {**files, **in_two(manifest)})
+        known = self._known(manifest)
+        standing = self.standing()
+        school = standing["schools"].setdefault(slug, {"sets": {}, "known": {}, "drill": None, "fault": None})
+        school["known"][manifest["set"]] = {**known, "targets": []}
+        self._keep_standing(standing)
+        return {
+            "set": manifest["set"],
+            "rows": 3,
+            "seconds": 0.1,
+            **{key: known[key] for key in known if key in COUNTS},
+        }
+
+    def _do_store(self, slug: str, target: str) -> dict[str, Any]:
+        place = self._target(target)
+        spool = f"{self.folder}/spool/{slug}/"
+        files = {path.removeprefix(spool): text for path, text in self.server.files.items() if path.startswith(spool)}
+        manifest = whole(files)
+        standing = self.standing()
+        school = standing["schools"][slug]
+        row = school["sets"].setdefault(target, {"newest": None, "taken": None, "fault": None})
+        if place.fault:
+            row["fault"] = place.fault
+            self._keep_standing(standing)
+            raise ProgramError(f"{target}: {place.fault}")
+        place.sets[slug, manifest["set"]] = files
+        row |= {"newest": manifest["set"], "taken": manifest["taken"], "fault": None}
+        entry = school["known"].setdefault(manifest["set"], {**self._known(manifest), "targets": []})
+        entry["targets"] = sorted({*entry["targets"], target})
+        self._keep_standing(standing)
+        size = sum(map(len, files.values()))
+        return {"snapshot": digest(manifest["set"])[:8], "added_bytes": size, "bytes": size, "seconds": 0.2}
+
+    def _do_sets(self, slug: str | None, target: str | None) -> list[dict[str, Any]]:
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for name in [target] if target else list(self.targets):
+            place = self._target(name)
+            if place.fault and target:
+                raise ProgramError(f"{name}: {place.fault}")
+            for (school, set_id), files in {} if place.fault else place.sets.items():
+                if slug in {None, school}:
+                    known = self._known(whole(files))
+                    row = found.setdefault((school, set_id), {"slug": school, "set": set_id, **known, "targets": []})
+                    row["targets"].append(name)
+        return sorted(found.values(), key=lambda row: (order(row["set"]), row["slug"]))
+
+    def _do_fetch(
+        self,
+        slug: str,
+        set: str | None,  # noqa: A002 - as the program has it
+        before: str | None,
+        target: str | None,
+        folder: str,
+    ) -> dict[str, Any]:
+        if self.server.below(self.server.inside(folder)):
+            raise ProgramError(f"{folder} is already there")
+        faults = []
+        for name in [target] if target else list(self.targets):
+            place = self._target(name)
+            files = place.sets.get((slug, set or ""))
+            if place.fault or files is None:
+                faults.append(f"{name}: {place.fault or f'there is no set {set} of {slug}'}")
+                continue
+            if damage := self._damage(files, slug):
+                faults.append(f"{name}: {damage}")
+                continue
+            self._put(folder, files)
+            return whole(files)
+        raise ProgramError("; ".join(faults))
+
+    def _do_load(self, folder: str, database: str) -> dict[str, Any]:
+        found, manifest = self._database(database), self._manifest_in(folder)
+        if found.tables:
+            raise ProgramError(f"{database} is not empty")
+        for table in manifest["database"]["tables"]:
+            if table == self.loses:
+                continue
+            text = self.server.files[f"{folder}/database/{quote(table, safe=' ')}.sql"]
+            found.tables.append(table)
+            if "\n" in text:
+                found.seal = text.partition("\n")[2]
+        found.versions = manifest["versions"]
+        return {"tables": len(found.tables), "rows": 3, "seconds": 0.1}
+
+    def _do_compare(self, folder: str, database: str) -> dict[str, Any]:
+        found, manifest = self._database(database), self._manifest_in(folder)
+        now = {table: digest(self._table(table, found)) for table in found.tables}
+        tables = manifest["database"]["tables"]
+        differing = [name for name in {**tables, **now} if now.get(name) != tables.get(name, {}).get("sha256")]
+        return {"differs": sorted(differing)}
+
+    def _do_replay(self, folder: str, database: str, until: str) -> dict[str, Any]:
+        manifest = self._manifest_in(folder)
+        if self.log_fault:
+            raise ProgramError(self.log_fault)
+        done = [
+            table
+            for moment, name, table in self.changes
+            if name == manifest["database"]["name"] and manifest["taken"] < moment <= until
+        ]
+        self._database(database).tables += done
+        return {"events_until": until, "groups": len(done), "statements": len(done), "seconds": 0.1}
+
+    def _do_drill(self, slug: str, set: str | None, target: str | None) -> dict[str, Any]:  # noqa: A002
+        name = target or "local"
+        place = self._target(name)
+        names = self.names(slug, name)
+        if not names:
+            raise ProgramError(f"no set of {slug} is stored")
+        chosen = set or names[-1]
+        if chosen not in names:
+            raise ProgramError(f"there is no set {chosen} of {slug}; stored are {', '.join(names)}")
+        files = place.sets[slug, chosen]
+        fault = place.fault or self._damage(files, slug)
+        report = {
+            "at": self.clock().strftime(ISO),
+            "set": chosen,
+            "target": name,
+            "ok": fault is None,
+            "seconds": 6.0,
+            "restore_seconds": 4.2 if fault is None else None,
+            "age_seconds": 3600.0,
+            "checks": {"compare": {"ok": fault is None, "said": fault or "5 tables are the same", "seconds": 0.1}},
+            "fault": fault,
+        }
+        standing = self.standing()
+        standing["schools"][slug]["drill"] = report
+        self._keep_standing(standing)
+        return report
+
+    def _do_erase(self, slug: str) -> dict[str, Any]:
+        done = {}
+        for name, target in self.targets.items():
+            mine = [key for key in target.sets if key[0] == slug]
+            fault = target.fault or ("its sets cannot be removed from here" if target.append_only and mine else None)
+            for key in mine if fault is None else ():
+                del target.sets[key]
+            done[name] = {"removed": 0 if fault else len(mine), "fault": fault}
+        self.server.remove(f"{self.folder}/spool/{slug}")
+        standing = self.standing()
+        standing["schools"].pop(slug, None)
+        self._keep_standing(standing)
+        return done
+
+    def _do_keep_inventory(self, files: dict[str, str]) -> None:
+        self.inventory = files
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def standing(self) -> dict[str, Any]:
+        found = self.server.read_json(f"{self.folder}/standing.json")
+        return found or {"schools": {}, "targets": {}, "logs": {"archived": None, "fault": None}}
+
+    def _keep_standing(self, standing: dict[str, Any]) -> None:
+        self.server.put(f"{self.folder}/standing.json", json.dumps(standing))
+
+    def _row(self, slug: str) -> dict[str, Any]:
+        declared = self.server.read_json(f"{self.folder}/declared/{slug}.json")
+        if declared is None:
+            raise ProgramError(f"no school {slug} is declared on this server")
+        return dict(declared["row"])
+
+    def _target(self, name: str) -> TargetModel:
+        if name not in self.targets:
+            raise ProgramError(f"there is no target '{name}'; known: {', '.join(self.targets)}")
+        return self.targets[name]
+
+    def _database(self, name: str) -> "Database":
+        if name not in self.server.databases:
+            raise ProgramError(f"Unknown database '{name}'")
+        return self.server.databases[name]
+
+    def _manifest_in(self, folder: str) -> dict[str, Any]:
+        names = ("manifest.json", CONTENTS)
+        if not all(f"{folder}/{name}" in self.server.files for name in names):
+            raise ProgramError(f"there is no set in {folder}")
+        return whole({name: self.server.files[f"{folder}/{name}"] for name in names})
+
+    def _put(self, folder: str, files: dict[str, str]) -> None:
+        for path, text in files.items():
+            parts = f"{folder}/{path}".split("/")
+            start = len(self.root.split("/"))
+            self.server.folders |= {"/".join(parts[:end]) for end in range(start, len(parts))}
+            self.server.put(f"{folder}/{path}", text)
+
+    def _table(self, table: str, database: "Database") -> str:
+        # One table holds what is stored encrypted.
+        return f"{table}\n{database.seal}" if table == "tabSingles" else table
+
+    def _manifest(
+        self,
+        slug: str,
+        row: dict[str, Any],
+        name: str,
+        database: "Database",
+        files: dict[str, str],
+        before: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        moment = self.clock()
+        set_id = moment.strftime("%Y%m%dT%H%M%SZ")
+        if before and before["set"].partition("-")[0] == set_id:
+            set_id = f"{set_id}-{int(before['set'].partition('-')[2] or 1) + 1}"
+        entries = {path: {"bytes": len(text), "rows": 1, "sha256": digest(text)} for path, text in files.items()}
+        tables = {
+            unquote(path.removeprefix("database/").removesuffix(".sql")): entry
+            for path, entry in entries.items()
+            if path.startswith("database/") and not path.endswith(PARTS)
+        }
+        uploads = {path.removeprefix("files/"): entry for path, entry in entries.items() if path.startswith("files/")}
+        log = {"stream": "one", "file": "schools-bin.000001", "position": 4} if self.logging else None
+        return {
+            "version": 1,
+            "set": set_id,
+            "taken": moment.strftime(ISO),
+            "school": {"slug": slug, **row},
+            "site": slug,
+            "image": self.server.containers["schools-web"]["image"],
+            "versions": dict(database.versions if database.versions is not None else self.server.versions),
+            "database": {"name": name, "tables": tables, "log": log},
+            "files": {
+                "count": len(uploads),
+                "bytes": sum(row["bytes"] for row in uploads.values()),
+                "entries": uploads,
+            },
+            "config": entries["site_config.json"],
+        }
+
+    def _known(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        tables = manifest["database"]["tables"].values()
+        return {
+            "taken": manifest["taken"],
+            "bytes": sum(row["bytes"] for row in tables) + manifest["files"]["bytes"],
+            "tables": len(tables),
+            "files": manifest["files"]["count"],
+            "image": manifest["image"],
+        }
+
+    def _damage(self, files: dict[str, str], slug: str) -> str | None:
+        """Return what is wrong with a stored set."""
+        try:
+            manifest = whole(files)
+        except (KeyError, ValueError):
+            return "the manifest is damaged"
+        if manifest["school"]["slug"] != slug:
+            return f"the set is of '{manifest['school']['slug']}', not of {slug}"
+        wanted = {f"database/{quote(name, safe=' ')}.sql": row for name, row in manifest["database"]["tables"].items()}
+        wanted |= {f"files/{path}": row for path, row in manifest["files"]["entries"].items()}
+        wanted["site_config.json"] = manifest["config"]
+        for path, row in wanted.items():
+            if path not in files:
+                return f"the set {manifest['set']} is damaged: {path} is missing"
+            if digest(files[path]) != row["sha256"]:
+                return f"the set {manifest['set']} is damaged: {path} is not what the manifest says"
+        return None
+
+
+COUNTS = ("tables", "files", "bytes")
+CONTENTS = "contents.json"
+
+
+def in_two(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return a manifest as it is written: what is long lies beside it."""
+    database, files = manifest["database"], manifest["files"]
+    contents = json.dumps({"tables": database["tables"], "files": files["entries"]}, sort_keys=True)
+    short = {
+        **manifest,
+        "database": {key: value for key, value in database.items() if key != "tables"},
+        "files": {key: value for key, value in files.items() if key != "entries"},
+        "contents": {"bytes": len(contents), "sha256": digest(contents)},
+    }
+    return {"manifest.json": json.dumps(short, sort_keys=True), CONTENTS: contents}
+
+
+def whole(files: dict[str, str]) -> dict[str, Any]:
+    """Return a manifest together with what lies beside it."""
+    manifest: dict[str, Any] = json.loads(files["manifest.json"])
+    contents = json.loads(files[CONTENTS])
+    manifest["database"]["tables"], manifest["files"]["entries"] = contents["tables"], contents["files"]
+    return manifest
+
+
+def hours_ago(hours: float) -> datetime:
+    """Return a moment in the past."""
+    return datetime.now(UTC) - timedelta(hours=hours)

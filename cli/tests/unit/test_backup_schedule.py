@@ -1,0 +1,285 @@
+"""What the program for backups does by itself: every school for itself, what failed told once a day, nothing hidden."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backup import sets, settings, standing
+from backup.__main__ import Timers
+from backup.errors import BackupError
+
+from tests.support.backup_server import SLUG, BackupServer, Serving, restic
+
+OTHER, OTHER_NAME = "other-school", "sch000000000002"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    server = BackupServer(tmp_path_factory.mktemp("made") / "schools", restic())
+    with Serving(server) as program:
+        program("init", target="local")
+    return server.backups / "repository"
+
+
+@pytest.fixture
+def server(tmp_path: Path, repository: Path) -> BackupServer:
+    server = BackupServer(tmp_path / "schools", restic())
+    shutil.copytree(repository, server.backups / "repository")
+    server.open_school()
+    server.open_school(OTHER, OTHER_NAME)
+    return server
+
+
+def read(server: BackupServer) -> Any:
+    return settings.read(server.root / "backups.json")
+
+
+def test_a_run_backs_up_every_open_school_and_no_other(server: BackupServer) -> None:
+    server.open_school("suspended-school", "sch000000000003", state="suspended")
+    server.open_school("closed-school", "sch000000000004", state="closed")
+    code, report, words = server.run("run")
+    assert (code, report["failed"], words) == (0, [], "")
+    assert sorted(report["schools"]) == [OTHER, "suspended-school", SLUG]
+    known = server.standing()
+    for slug, school in known["schools"].items():
+        newest = report["schools"][slug]["set"]
+        assert school["sets"]["local"]["newest"] == newest
+        assert school["known"][newest]["targets"] == ["local"]
+        assert school["known"][newest]["tables"] == 2
+    assert known["targets"]["local"]["initialised"]
+
+
+def test_a_school_that_was_never_opened_is_nobodys_trouble(server: BackupServer) -> None:
+    shutil.rmtree(server.open_school("art-school", "sch0000000000aa"))
+    code, report, _ = server.run("run")
+    assert (code, "art-school" in report["schools"], report["failed"]) == (0, False, [])
+
+
+def test_a_school_whose_site_is_gone_is_told_of_as_long_as_sets_of_it_are_known(server: BackupServer) -> None:
+    server.run("run")
+    shutil.rmtree(server.root / "sites" / SLUG)
+    code, report, _ = server.run("run")
+    assert (code, report["failed"]) == (1, [SLUG])
+
+
+def test_a_school_that_fails_keeps_no_other_from_its_backup(server: BackupServer) -> None:
+    (server.root / "sites" / OTHER / "site_config.json").unlink()
+    code, report, _ = server.run("run")
+    assert (code, report["failed"]) == (1, [OTHER])
+    assert report["schools"][SLUG]["targets"]["local"]["set"]
+    assert "no site of other-school" in report["schools"][OTHER]["faults"][0]
+    assert "no site of other-school" in server.standing()["schools"][OTHER]["fault"]
+    assert server.standing()["schools"][SLUG]["fault"] is None
+
+
+def test_a_target_that_is_gone_keeps_no_set_from_the_others(server: BackupServer) -> None:
+    server.targets = {"away": {"repository": str(server.root / "nowhere")}, **server.targets}
+    server.write_settings()
+    code, report, _ = server.run("run")
+    assert code == 1
+    assert sorted(report["failed"]) == ["away", OTHER, SLUG]
+    for slug in (SLUG, OTHER):
+        places = server.standing()["schools"][slug]["sets"]
+        assert places["away"]["fault"]
+        assert places["away"]["newest"] is None
+        assert places["local"]["fault"] is None
+
+
+def test_a_second_run_is_told_that_one_is_at_work(server: BackupServer) -> None:
+    from backup.files import locked
+
+    with locked(server.backups / "locks" / ".run", "another run (process 1)"):
+        code, report, words = server.run("run")
+    assert (code, report) == (1, {})
+    assert words == "schools-backup: .run is in the hands of another run (process 1)\n"
+
+
+def test_a_school_whose_upload_changes_while_it_is_stored_is_taken_once_more(
+    server: BackupServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backup.errors import ChangedError
+    from backup.spool import Spool
+
+    look, times = Spool.demand_unchanged, {SLUG: 0, OTHER: 9}
+
+    def changed_at_first(own: Any, manifest: Any) -> None:
+        times[own.slug] += 1
+        if times[own.slug] == 1:
+            raise ChangedError("logo.png was written to")
+        look(own, manifest)
+
+    monkeypatch.setattr(Spool, "demand_unchanged", changed_at_first)
+    assert Timers(read(server)).run()["failed"] == []
+
+
+def test_old_sets_are_let_go_of_after_a_run(server: BackupServer) -> None:
+    for _ in range(3):
+        assert server.run("run")[0] == 0
+    with Serving(server) as program:
+        assert [row["slug"] for row in program("sets")].count(SLUG) == 2
+    assert len(server.standing()["schools"][SLUG]["known"]) == 2
+
+
+def test_a_check_reads_the_repositories_and_tells_of_damage(server: BackupServer) -> None:
+    assert server.run("run")[0] == 0
+    code, report, _ = server.run("check")
+    assert (code, report["failed"]) == (0, [])
+    assert server.standing()["targets"]["local"]["checked"]
+    for path in (server.backups / "repository/data").rglob("*"):
+        if path.is_file():
+            path.chmod(0o600)
+            path.write_bytes(path.read_bytes()[:-40])
+    code, report, _ = server.run("check")
+    assert (code, report["failed"]) == (1, ["local"])
+    assert server.standing()["targets"]["local"]["damage"]
+
+
+def test_damage_is_known_until_a_check_finds_none_however_well_the_target_can_be_reached(server: BackupServer) -> None:
+    assert server.run("run")[0] == 0
+    packs = {path: path.read_bytes() for path in (server.backups / "repository/data").rglob("*") if path.is_file()}
+    for path, kept in packs.items():
+        path.chmod(0o600)
+        path.write_bytes(kept[:-40])
+    server.run("check")
+    with Serving(server) as program:
+        program("targets")
+        program("init", target="local")
+    assert "damaged" in " ".join(standing.reasons(read(server), server.standing(), sets.now()).values())
+    for path, kept in packs.items():
+        path.write_bytes(kept)
+    server.run("check")
+    assert server.standing()["targets"]["local"]["damage"] is None
+
+
+# --- alarms -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, datetime]:
+    clock = {"now": sets.now()}
+    monkeypatch.setattr(sets, "now", lambda: clock["now"])
+    return clock
+
+
+@pytest.fixture
+def told(server: BackupServer, tmp_path: Path) -> Path:
+    """Have alarms written to a file, a line each."""
+    file = tmp_path / "told"
+    server.more["alarm"] = {"command": ["sh", "-c", f"cat >>{file}"]}
+    server.write_settings()
+    return file
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def put_well(server: BackupServer, at: datetime, **more: Any) -> None:
+    """Have all schools stored at a moment."""
+    with standing.changing(read(server)) as known:
+        for slug in (SLUG, OTHER):
+            school = standing.of_school(known, slug)
+            school["sets"]["local"] = {"newest": "x", "taken": sets.iso(at), "fault": None}
+            school.update(more)
+
+
+def test_nobody_is_told_while_all_is_well(server: BackupServer, told: Path, clock: dict[str, datetime]) -> None:
+    put_well(server, clock["now"])
+    assert standing.tell(read(server)) == {"wrong": [], "told": [], "over": []}
+    assert lines(told) == []
+
+
+def test_what_is_wrong_is_told_once_a_day_and_when_it_is_over(
+    server: BackupServer, told: Path, clock: dict[str, datetime]
+) -> None:
+    began = clock["now"]
+    put_well(server, began)
+    for hours, messages in ((29, 0), (31, 1), (32, 1), (54, 1), (56, 2), (57, 2)):
+        clock["now"] = began + timedelta(hours=hours)
+        standing.tell(read(server))
+        assert len(lines(told)) == messages, hours
+    assert lines(told)[0]["wrong"] == [
+        f"{slug}: the newest set in local is of {sets.iso(began)}" for slug in (OTHER, SLUG)
+    ]
+    put_well(server, clock["now"])
+    standing.tell(read(server))
+    standing.tell(read(server))
+    assert len(lines(told)) == 3
+    assert lines(told)[-1]["wrong"] == []
+    assert len(lines(told)[-1]["over"]) == 2
+
+
+@pytest.mark.usefixtures("told")
+def test_every_kind_of_failure_is_told(server: BackupServer, clock: dict[str, datetime]) -> None:
+    put_well(server, clock["now"], drill={"ok": False, "fault": "a secret does not decrypt"}, fault="disk full")
+    with standing.changing(read(server)) as known:
+        known["schools"][OTHER]["sets"]["local"]["fault"] = "no route to host"
+        known["logs"]["fault"] = "no such stream"
+        standing.of_target(known, "local")["fault"] = "the pack is damaged"
+    server.open_school("new-school", "sch000000000005")
+    wrong = "\n".join(standing.tell(read(server))["wrong"])
+    for words in (
+        "does not decrypt",
+        "disk full",
+        "no route",
+        "no such stream",
+        "the pack is damaged",
+        "no set was ever",
+    ):
+        assert words in wrong
+
+
+@pytest.mark.usefixtures("clock")
+def test_an_alarm_that_nobody_heard_is_told_again(server: BackupServer, told: Path) -> None:
+    server.more["alarm"] = {"command": ["false"]}
+    server.write_settings()
+    with pytest.raises(BackupError):
+        standing.tell(read(server))
+    server.more["alarm"] = {"command": ["sh", "-c", f"cat >>{told}"]}
+    server.write_settings()
+    standing.tell(read(server))
+    assert len(lines(told)) == 1
+    code, report, _ = server.run("alarm")
+    assert (code, report["told"], len(report["wrong"])) == (0, [], 2)
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[bytes]]]:
+    """Listen on a port of this machine; give the address and what comes."""
+    heard: list[bytes] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(404 if self.path == "/wrong" else 204)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.server_port}", heard
+        listener.shutdown()
+
+
+def test_a_webhook_hears_of_what_is_wrong_and_its_address_is_never_told(
+    server: BackupServer, webhook: tuple[str, list[bytes]], tmp_path: Path
+) -> None:
+    address, heard = webhook
+    (tmp_path / "webhook").write_text(f"{address}/wrong\n")
+    server.more["alarm"] = {"webhook_file": str(tmp_path / "webhook")}
+    server.write_settings()
+    code, _, words = server.run("alarm")
+    assert code == 1
+    assert "webhook did not take" in words
+    assert address not in words
+    (tmp_path / "webhook").write_text(f"{address}/right\n")
+    assert server.run("alarm")[0] == 0
+    assert len(json.loads(heard[-1])["wrong"]) == 2

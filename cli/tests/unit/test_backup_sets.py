@@ -1,0 +1,651 @@
+"""Sets by the real program with the real restic: taken, stored, fetched, and never said to be what they are not."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backup import sets, settings
+from backup.calls import Calls
+from backup.errors import BackupError, ChangedError
+from backup.spool import Spool
+
+from tests.support.backup_server import NAME, SLUG, BackupServer, FaultError, Serving, restic
+
+SECOND = "sch000000000002"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> BackupServer:
+    server = BackupServer(tmp_path / "schools", restic())
+    server.open_school()
+    return server
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an empty repository to be copied: to make one takes its time."""
+    server = BackupServer(tmp_path_factory.mktemp("made") / "schools", restic())
+    with Serving(server) as program:
+        assert program("init", target="local") == {"created": True}
+        assert program("init", target="local") == {"created": False}
+    return server.backups / "repository"
+
+
+@pytest.fixture
+def program(server: BackupServer, repository: Path) -> Iterator[Serving]:
+    shutil.copytree(repository, server.backups / "repository")
+    with Serving(server) as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[tuple[BackupServer, Serving]]:
+    server = BackupServer(tmp_path_factory.mktemp("hostile") / "schools", restic())
+    server.open_school()
+    shutil.copytree(repository, server.backups / "repository")
+    with Serving(server) as program:
+        backed_up(program)
+        yield server, program
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def calls(server: BackupServer) -> Any:
+    return Calls(settings.read(server.root / "backups.json"))
+
+
+def spool(server: BackupServer) -> Any:
+    return Spool(settings.read(server.root / "backups.json"), SLUG)
+
+
+def backed_up(program: Serving, slug: str = SLUG) -> str:
+    program("write", slug=slug)
+    stored = program("store", slug=slug, target="local")
+    return str(stored["set"])
+
+
+@contextmanager
+def trouble(server: BackupServer, **what: Any) -> Iterator[None]:
+    server.trouble(**what)
+    yield
+    (server.root / "database/trouble").unlink()
+
+
+# --- there and back ---------------------------------------------------------------------------------------------------
+
+
+def test_a_set_comes_back_as_it_was(server: BackupServer, program: Serving) -> None:
+    odd = server.root / "sites" / SLUG / "public/files/sub"
+    odd.mkdir()
+    (odd / "ünï\n b").write_bytes(b"")
+    (odd / os.fsdecode(b"bad\xff")).write_bytes(b"x" * 100_000)
+    written = program("write", slug=SLUG)
+    assert {key: written[key] for key in ("tables", "rows", "files")} == {"tables": 2, "rows": 2, "files": 4}
+    stored = program("store", slug=SLUG, target="local")
+    assert stored["set"] == written["set"]
+    manifest = program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert files_of(server.backups / "fetched") == files_of(server.backups / "spool" / SLUG)
+    assert manifest["school"]["title"] == "Tech School"
+    assert manifest["versions"] == {"frappe": "15.1.0"}
+    assert manifest["database"]["tables"]["tabUser"]["rows"] == 2
+    assert program("load", folder=str(server.backups / "fetched"), database=_made(server, SECOND))["rows"] == 2
+    assert program("compare", folder=str(server.backups / "fetched"), database=SECOND) == {"differs": []}
+    assert server.tables(SECOND) == server.tables(NAME)
+
+
+def _made(server: BackupServer, name: str) -> str:
+    server.put_tables({}, name)
+    return name
+
+
+def test_what_is_as_it_was_is_neither_touched_nor_stored_again(server: BackupServer, program: Serving) -> None:
+    backed_up(program)
+    folder = server.backups / "spool" / SLUG
+    before = {path: (path.stat().st_ino, path.stat().st_ctime_ns) for path in folder.rglob("*.sql")}
+    (server.root / "sites" / SLUG / "public/files/new.png").write_bytes(b"new")
+    server.put_tables({"tabUser": ["'a',1", "'b',3"], "tabEmpty": []})
+    backed_up(program)
+    after = {path: (path.stat().st_ino, path.stat().st_ctime_ns) for path in folder.rglob("*.sql")}
+    changed = {path.name for path in before if before[path] != after[path]}
+    assert changed == {"tabUser.sql"}
+    assert program("store", slug=SLUG, target="local")["added_bytes"] < 4000
+
+
+def test_what_is_gone_from_the_school_is_gone_from_the_next_set(server: BackupServer, program: Serving) -> None:
+    backed_up(program)
+    shutil.rmtree(server.root / "sites" / SLUG / "public/files")
+    server.put_tables({"tabUser": []})
+    program("write", slug=SLUG)
+    sets.verify(server.backups / "spool" / SLUG, SLUG)
+    assert not (server.backups / "spool" / SLUG / "files/public").exists()
+    assert not (server.backups / "spool" / SLUG / "database/tabEmpty.sql").exists()
+
+
+def test_an_upload_is_kept_once_and_left_to_itself_when_it_is_replaced(server: BackupServer, program: Serving) -> None:
+    backed_up(program)
+    live = server.root / "sites" / SLUG / "public/files/logo.png"
+    kept = server.backups / "spool" / SLUG / "files/public/logo.png"
+    assert kept.stat().st_ino == live.stat().st_ino
+    (live.parent / "new").write_bytes(b"another picture")
+    (live.parent / "new").replace(live)
+    assert kept.read_bytes() == b"a picture"
+    program("write", slug=SLUG)
+    assert kept.read_bytes() == b"another picture"
+
+
+def test_links_and_devices_among_the_uploads_lead_nowhere(server: BackupServer, program: Serving) -> None:
+    secret = server.root / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("not to be read")
+    uploads = server.root / "sites" / SLUG / "private/files"
+    (uploads / "link").symlink_to(secret / "key")
+    (uploads / "folder").symlink_to(secret)
+    os.mkfifo(uploads / "pipe")
+    program("write", slug=SLUG)
+    found = files_of(server.backups / "spool" / SLUG / "files")
+    assert sorted(found) == ["private/report.pdf", "public/logo.png"]
+
+
+@pytest.mark.parametrize("place", ["", "public", "public/files"])
+def test_a_site_that_is_kept_elsewhere_by_a_link_is_refused_and_not_taken_for_an_empty_one(
+    server: BackupServer, program: Serving, place: str
+) -> None:
+    folder = server.root / "sites" / SLUG / place
+    folder.rename(server.root / "elsewhere")
+    folder.symlink_to(server.root / "elsewhere")
+    with pytest.raises(FaultError):
+        program("write", slug=SLUG)
+    assert names_in(server.backups / "spool") == []
+
+
+def test_the_newest_set_is_taken_unless_another_is_asked_for(server: BackupServer, program: Serving) -> None:
+    first = backed_up(program)
+    server.put_tables({"tabUser": ["'later',1"]})
+    second = backed_up(program)
+    assert [row["set"] for row in program("sets", slug=SLUG)] == [first, second]
+    assert program("fetch", slug=SLUG, folder=str(server.backups / "a"))["set"] == second
+    assert program("fetch", slug=SLUG, set=first, folder=str(server.backups / "b"))["set"] == first
+    before = sets.iso(sets.moment_of_name(first))
+    fetched = program("fetch", slug=SLUG, before=before, folder=str(server.backups / "c"))["set"]
+    assert fetched.partition("-")[0] == first
+    with pytest.raises(FaultError, match="no set of tech-school is as old as"):
+        program("fetch", slug=SLUG, before="2020-01-01T00:00:00Z", folder=str(server.backups / "d"))
+    with pytest.raises(FaultError, match="no set 20200101T000000Z"):
+        program("fetch", slug=SLUG, set="20200101T000000Z", folder=str(server.backups / "d"))
+    assert not (server.backups / "d").exists()
+
+
+def test_a_set_of_another_school_is_not_taken_for_ones_own(server: BackupServer, program: Serving) -> None:
+    server.open_school("other-school", SECOND)
+    backed_up(program, "other-school")
+    with pytest.raises(FaultError, match="no set of tech-school is stored"):
+        program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    with pytest.raises(BackupError, match="is of 'other-school', not of tech-school"):
+        sets.verify(server.backups / "spool/other-school", SLUG)
+
+
+# --- what changes meanwhile -------------------------------------------------------------------------------------------
+
+
+def test_a_school_whose_database_is_swapped_meanwhile_is_dumped_once_more(
+    server: BackupServer, program: Serving
+) -> None:
+    server.put_tables({"tabUser": ["'of the second',1"]}, SECOND)
+    config = server.root / "sites" / SLUG / "site_config.json"
+    with trouble(server, swap=[str(config), json.dumps({"db_name": SECOND})]):
+        program("write", slug=SLUG)
+    manifest = sets.verify(server.backups / "spool" / SLUG, SLUG)
+    assert manifest["database"]["name"] == SECOND
+    assert "of the second" in (server.backups / "spool" / SLUG / "database/tabUser.sql").read_text()
+
+
+def test_a_school_that_changes_hands_again_and_again_has_no_new_set(server: BackupServer, program: Serving) -> None:
+    backed_up(program)
+    before = files_of(server.backups / "spool" / SLUG)
+    claim = server.root / "journal" / f"{SLUG}.json"
+    with trouble(server, swap=[str(claim), '{"doing": "restore"}']):
+        # The second time the claim is there before and after, and the set is taken.
+        program("write", slug=SLUG)
+    claim.unlink()
+    swap = [str(server.root / "sites" / SLUG / "site_config.json"), "{}"]
+    with trouble(server, swap=swap), pytest.raises(FaultError, match="names no database"):
+        program("write", slug=SLUG)
+    assert files_of(server.backups / "spool" / SLUG).keys() == before.keys()
+    assert "names no database" in server.standing()["schools"][SLUG]["fault"]
+
+
+def test_an_upload_written_to_in_its_place_is_found_out_before_it_is_stored(
+    server: BackupServer, program: Serving
+) -> None:
+    program("write", slug=SLUG)
+    (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"b picture")
+    with pytest.raises(FaultError, match=r"logo\.png was written to"):
+        program("store", slug=SLUG, target="local")
+    assert program("sets", slug=SLUG) == []
+    backed_up(program)
+
+
+def test_an_upload_written_to_while_it_is_stored_takes_its_set_away(
+    server: BackupServer, program: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program("write", slug=SLUG)
+    looks: list[int] = []
+    look = Spool.demand_unchanged
+
+    def written_to_after_the_first_look(own: Any, manifest: Any) -> None:
+        look(own, manifest)
+        if not looks:
+            (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"b picture")
+        looks.append(1)
+
+    monkeypatch.setattr(Spool, "demand_unchanged", written_to_after_the_first_look)
+    with pytest.raises(ChangedError):
+        calls(server).store(SLUG, "local")
+    assert program("sets", slug=SLUG) == []
+    assert server.standing()["schools"][SLUG]["sets"]["local"]["newest"] is None
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [30, 300, 700])
+def test_a_dump_that_ends_early_leaves_the_set_before(server: BackupServer, program: Serving, share: int) -> None:
+    backed_up(program)
+    before = files_of(server.backups / "spool" / SLUG)
+    with trouble(server, cut=share), pytest.raises(FaultError, match="ends too early"):
+        program("write", slug=SLUG)
+    assert files_of(server.backups / "spool" / SLUG) == before
+    assert names_in(server.backups / "spool") == [SLUG]
+
+
+def test_a_run_killed_in_mid_dump_leaves_the_set_before_and_the_next_clears_up(
+    server: BackupServer, program: Serving, tmp_path: Path
+) -> None:
+    backed_up(program)
+    before = files_of(server.backups / "spool" / SLUG)
+    hold = tmp_path / "hold"
+    hold.touch()
+    server.put_tables({"tabUser": ["'later',1"]})
+    with trouble(server, hold=str(hold)):
+        victim = Serving(server)
+        victim.tell("write", slug=SLUG)
+        _wait_for(server.backups / "spool" / f".{SLUG}.partial")
+        with pytest.raises(FaultError, match=r"tech-school is in the hands of ada \(backup, since 20"):
+            program("write", slug=SLUG)
+        victim.kill()
+    assert files_of(server.backups / "spool" / SLUG) == before
+    program("store", slug=SLUG, target="local")
+    backed_up(program)
+    assert names_in(server.backups / "spool") == [SLUG]
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_run_killed_at_any_step_of_moving_in_is_finished_by_the_next(
+    server: BackupServer, program: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backed_up(program)
+    before = files_of(server.backups / "spool" / SLUG)
+    (server.root / "sites" / SLUG / "public/files/new.png").write_bytes(b"new")
+    (server.root / "sites" / SLUG / "public/files/logo.png").unlink()
+    server.put_tables({"tabUser": ["'later',1"], "tabNew": []})
+    kept = server.root / "before"
+    shutil.copytree(server.backups / "spool", kept)
+    survived, left = 0, [0]
+
+    def step_of(do: Any) -> Any:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return do(*arguments, **options)
+
+        return counted
+
+    for step in range(1, 100):
+        shutil.rmtree(server.backups / "spool")
+        shutil.copytree(kept, server.backups / "spool")
+        left[0] = step
+        with monkeypatch.context() as patch:
+            for name in ("unlink", "replace", "rename", "rmdir", "mkdir"):
+                patch.setattr(Path, name, step_of(getattr(Path, name)))
+            # Killed: nothing clears up.
+            patch.setattr(shutil, "rmtree", step_of(lambda *_, **__: None))
+            with suppress(KeyboardInterrupt):
+                calls(server).write(SLUG)
+        spool(server).settle()
+        assert names_in(server.backups / "spool") == [SLUG]
+        manifest = sets.verify(server.backups / "spool" / SLUG, SLUG)
+        is_new = "tabNew" in manifest["database"]["tables"]
+        if not is_new:
+            assert files_of(server.backups / "spool" / SLUG) == before
+            survived += 1
+        if left[0] > 0:
+            break
+    assert is_new
+    assert survived > 3
+    assert step > 12
+
+
+def test_a_full_disk_leaves_the_set_before(server: BackupServer, program: Serving, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        shutil.rmtree(server.backups / "spool", ignore_errors=True)
+        (server.backups / "spool").symlink_to(disk)
+        backed_up(program)
+        before = files_of(disk / SLUG)
+        server.put_tables({"tabUser": [f"'{'x' * 1000}',{number}" for number in range(1000)]})
+        with pytest.raises(FaultError, match="No space left on device"):
+            program("write", slug=SLUG)
+        assert files_of(disk / SLUG) == before
+        assert "No space left" in server.standing()["schools"][SLUG]["fault"]
+        program("store", slug=SLUG, target="local")
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_spool_that_is_not_whole_is_not_stored(server: BackupServer, program: Serving) -> None:
+    with pytest.raises(FaultError, match="there is no set in"):
+        program("store", slug=SLUG, target="local")
+    program("write", slug=SLUG)
+    (server.backups / "spool" / SLUG / "database/tabUser.sql").write_text("")
+    with pytest.raises(FaultError, match="not what its manifest says"):
+        program("store", slug=SLUG, target="local")
+    backed_up(program)
+    sets.verify(server.backups / "spool" / SLUG, SLUG)
+
+
+def test_of_a_school_that_is_erased_nothing_bears_the_name(server: BackupServer, program: Serving) -> None:
+    program("write", slug=SLUG)
+    program("store", slug=SLUG, target="local")
+    (server.backups / "declared" / f"{SLUG}.json").unlink()
+    program("erase", slug=SLUG)
+    assert [str(path) for path in server.backups.rglob(f"*{SLUG}*")] == []
+
+
+def test_a_server_without_a_key_says_what_makes_one(server: BackupServer, program: Serving) -> None:
+    program("write", slug=SLUG)
+    (server.root / "key").unlink()
+    with pytest.raises(FaultError, match="no key for backups: `schoolctl backup-targets init` makes one"):
+        program("store", slug=SLUG, target="local")
+
+
+def test_what_restic_says_it_stored_is_counted(server: BackupServer, program: Serving, tmp_path: Path) -> None:
+    # One that leaves a file out, as restic does with what it cannot read, but ends with 0.
+    fake = tmp_path / "restic"
+    fake.write_text(f'#!/bin/sh\nexec {server.restic} "$@" $(test "$1" != backup || echo --exclude=tabUser.sql)\n')
+    fake.chmod(0o755)
+    program("write", slug=SLUG)
+    server.restic = str(fake)
+    server.write_settings()
+    with Serving(server) as deceived, pytest.raises(FaultError, match="restic stored 8 of 9 files"):
+        deceived("store", slug=SLUG, target="local")
+    assert program("sets", slug=SLUG) == []
+
+
+def test_a_partial_snapshot_is_no_success(server: BackupServer, program: Serving, tmp_path: Path) -> None:
+    fake = tmp_path / "restic"
+    fake.write_text(f'#!/bin/sh\n{server.restic} "$@" || exit\ntest "$1" != backup || exit 3\n')
+    fake.chmod(0o755)
+    program("write", slug=SLUG)
+    server.restic = str(fake)
+    server.write_settings()
+    with Serving(server) as deceived, pytest.raises(FaultError, match="could not read all"):
+        deceived("store", slug=SLUG, target="local")
+    assert "could not read all" in server.standing()["schools"][SLUG]["sets"]["local"]["fault"]
+    assert program("sets", slug=SLUG) == []
+
+
+def test_a_set_is_stored_though_the_one_before_was_forgotten_by_somebody(
+    server: BackupServer, program: Serving
+) -> None:
+    backed_up(program)
+    for path in (server.backups / "repository/snapshots").iterdir():
+        path.unlink()
+    name = backed_up(program)
+    assert [row["set"] for row in program("sets", slug=SLUG)] == [name]
+
+
+def test_a_target_that_is_not_there_is_a_failure_and_says_so(server: BackupServer) -> None:
+    server.targets["away"] = {"repository": str(server.root / "nowhere/repository")}
+    server.write_settings()
+    with Serving(server) as program:
+        program("init", target="local")
+        program("write", slug=SLUG)
+        with pytest.raises(FaultError, match=r"away: there is no repository at .*nowhere/repository yet"):
+            program("store", slug=SLUG, target="away")
+        assert [row["fault"] is None for row in program("targets")] == [True, False]
+        backed_up(program)
+        # What the other holds is told all the same, and can be had.
+        assert len(program("sets")) == 1
+        with pytest.raises(FaultError):
+            program("sets", target="away")
+        program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+
+
+def test_a_wrong_key_opens_nothing(server: BackupServer, program: Serving) -> None:
+    backed_up(program)
+    (server.root / "key").write_text("another key\n")
+    for call, arguments in (
+        ("store", {"slug": SLUG, "target": "local"}),
+        ("sets", {}),
+        ("fetch", {"slug": SLUG, "folder": str(server.backups / "fetched")}),
+        ("init", {"target": "local"}),
+    ):
+        with pytest.raises(FaultError, match="the key of this server does not open the repository"):
+            program(call, **arguments)
+    assert not (server.backups / "fetched").exists()
+
+
+def test_a_damaged_pack_is_found_and_leaves_nothing(server: BackupServer, program: Serving) -> None:
+    (server.root / "sites" / SLUG / "public/files/large").write_bytes(os.urandom(300_000))
+    backed_up(program)
+    packs = [path for path in (server.backups / "repository/data").rglob("*") if path.is_file()]
+    largest = max(packs, key=lambda path: path.stat().st_size)
+    largest.chmod(0o600)
+    words = bytearray(largest.read_bytes())
+    words[1000:1100] = bytes(100)
+    largest.write_bytes(words)
+    with pytest.raises(FaultError, match="local: "):
+        program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert [path.name for path in server.backups.iterdir() if "fetched" in path.name] == []
+    checked = program("check", target="local", percent=100)
+    assert not checked["ok"]
+    assert server.standing()["targets"]["local"]["fault"]
+
+
+def test_where_one_target_is_damaged_the_next_one_gives_the_set(server: BackupServer) -> None:
+    server.targets["second"] = {"repository": str(server.backups / "second")}
+    server.write_settings()
+    with Serving(server) as program:
+        program("write", slug=SLUG)
+        for target in ("local", "second"):
+            program("init", target=target)
+            program("store", slug=SLUG, target=target)
+        assert program("sets", slug=SLUG)[0]["targets"] == ["local", "second"]
+        for path in (server.backups / "repository/data").rglob("*"):
+            if path.is_file():
+                path.unlink()
+        program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+        with pytest.raises(FaultError):
+            program("fetch", slug=SLUG, target="local", folder=str(server.backups / "again"))
+
+
+def test_a_lock_of_one_that_was_killed_holds_nobody_up(server: BackupServer, program: Serving) -> None:
+    environment = {
+        **os.environ,
+        "RESTIC_REPOSITORY": str(server.backups / "repository"),
+        "RESTIC_PASSWORD_FILE": str(server.root / "key"),
+    }
+    backed_up(program)
+    # It holds the repository for itself alone, and for long.
+    locks = server.backups / "repository/locks"
+    with subprocess.Popen(
+        [server.restic, "check", "--read-data", "--limit-download", "1", "--no-cache"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as other:
+        end = time.monotonic() + 20
+        while not [path for path in locks.iterdir() if "tmp" not in path.name]:
+            assert time.monotonic() < end
+        other.kill()
+    held = {path.name for path in locks.iterdir() if "tmp" not in path.name}
+    began = time.monotonic()
+    assert program("forget", prune=True)["local"]["fault"] is None
+    assert time.monotonic() - began < 60
+    assert held
+    assert not held & set(names_in(locks))
+
+
+# --- letting go -------------------------------------------------------------------------------------------------------
+
+
+def test_each_school_keeps_what_its_own_policy_says(server: BackupServer, program: Serving) -> None:
+    server.open_school("other-school", SECOND, backup={"keep": {"last": 1}})
+    for _ in range(3):
+        backed_up(program)
+        backed_up(program, "other-school")
+    assert program("forget", slugs=[SLUG]) == {"local": {"removed": 1, "fault": None}}
+    assert program("forget", prune=True) == {"local": {"removed": 2, "fault": None}}
+    assert sorted(row["slug"] for row in program("sets")) == ["other-school", SLUG, SLUG]
+
+
+def test_nothing_is_removed_from_an_append_only_target(server: BackupServer) -> None:
+    server.targets["local"]["append_only"] = True
+    server.write_settings()
+    with Serving(server) as program:
+        program("init", target="local")
+        for _ in range(3):
+            backed_up(program)
+        assert program("forget", prune=True) == {"local": {"removed": 0, "fault": None}}
+        assert "append-only" in program("erase", slug=SLUG)["local"]["fault"]
+        assert len(program("sets")) == 3
+
+
+def test_a_school_that_is_erased_leaves_nothing_and_the_others_all(server: BackupServer, program: Serving) -> None:
+    server.open_school("other-school", SECOND)
+    backed_up(program)
+    backed_up(program, "other-school")
+    assert program("erase", slug=SLUG) == {"local": {"removed": 1, "fault": None}}
+    assert [row["slug"] for row in program("sets")] == ["other-school"]
+    assert names_in(server.backups / "spool") == ["other-school"]
+    assert list(server.standing()["schools"]) == ["other-school"]
+
+
+def test_the_inventory_is_stored_with_the_next_set_and_only_when_it_is_another(
+    server: BackupServer, program: Serving
+) -> None:
+    program("keep_inventory", files={"schools.yml": "schools: {}\n", "vault.yml": "$ANSIBLE_VAULT\n"})
+    backed_up(program)
+    backed_up(program)
+    program("keep_inventory", files={"schools.yml": "schools: {a: b}\n"})
+    backed_up(program)
+    assert names_in(server.backups / "inventory") == ["schools.yml"]
+    environment = {
+        **os.environ,
+        "RESTIC_REPOSITORY": str(server.backups / "repository"),
+        "RESTIC_PASSWORD_FILE": str(server.root / "key"),
+    }
+    said = subprocess.run(
+        [server.restic, "snapshots", "--json", "--tag", "kind=inventory"],
+        env=environment,
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert len(json.loads(said)) == 2
+
+
+# --- hostile words ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("write", {"slug": "../../etc"}),
+        ("write", {"slug": "tech-school\n"}),
+        ("write", {"slug": ["tech-school"]}),
+        ("write", {"slug": "unknown-school"}),
+        ("store", {"slug": SLUG, "target": "--help"}),
+        ("store", {"slug": SLUG, "target": {"a": 1}}),
+        ("store", {"slug": SLUG}),
+        ("store", {"slug": SLUG, "target": "local", "more": 1}),
+        ("fetch", {"slug": SLUG, "folder": "/tmp/outside"}),
+        ("fetch", {"slug": SLUG, "folder": "backups/fetched"}),
+        ("fetch", {"slug": SLUG, "folder": None}),
+        ("fetch", {"slug": "a*", "folder": "{root}/x"}),
+        ("fetch", {"slug": SLUG, "set": "latest", "folder": "{root}/x"}),
+        ("fetch", {"slug": SLUG, "set": "--help", "folder": "{root}/x"}),
+        ("fetch", {"slug": SLUG, "before": "yesterday", "folder": "{root}/x"}),
+        ("fetch", {"slug": SLUG, "folder": "{root}/sites/../../x"}),
+        ("load", {"folder": "{root}/backups", "database": "mysql"}),
+        ("compare", {"folder": "/etc", "database": NAME}),
+        ("erase", {"slug": ""}),
+        ("forget", {"slugs": ["a,b"]}),
+        ("check", {"target": "local", "percent": "1;2"}),
+        ("check", {"target": "local", "percent": True}),
+        ("keep_inventory", {"files": {"../schools.yml": ""}}),
+        ("keep_inventory", {"files": {"/etc/cron.d/x.yml": ""}}),
+        ("_locked", {"slug": SLUG, "doing": "x"}),
+        ("__init__", {"settings": 1}),
+        ("nothing", {}),
+    ],
+)
+def test_hostile_words_in_a_call_do_nothing(
+    hostile: tuple[BackupServer, Serving], call: str, arguments: dict[str, Any]
+) -> None:
+    server, program = hostile
+    arguments = {
+        key: value.replace("{root}", str(server.root)) if isinstance(value, str) else value
+        for key, value in arguments.items()
+    }
+    before = files_of(server.root)
+    with pytest.raises(FaultError):
+        program(call, **arguments)
+    after = files_of(server.root)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert not {name for name in changed if not name.startswith(("cache/", "backups/locks/"))} - {
+        "backups/standing.json"
+    }
+    assert program("standing")["schools"].keys() <= {SLUG, "unknown-school"}
+
+
+def test_no_secret_is_in_an_argument_of_any_program(server: BackupServer, tmp_path: Path) -> None:
+    fake, seen = tmp_path / "restic", tmp_path / "seen"
+    fake.write_text(f'#!/bin/sh\necho "$@" >>{seen}\nexec {server.restic} "$@"\n')
+    fake.chmod(0o755)
+    (server.root / "key").write_text("the-canary\n")
+    (server.root / "environment").write_text("AWS_SECRET_ACCESS_KEY=the-canary\n")
+    server.targets["local"]["environment_file"] = str(server.root / "environment")
+    server.restic = str(fake)
+    server.write_settings()
+    with Serving(server) as program:
+        program("init", target="local")
+        backed_up(program)
+        program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert "backup" in seen.read_text()
+    assert "the-canary" not in seen.read_text() + (server.backups / "standing.json").read_text()

@@ -1,0 +1,321 @@
+"""What can be asked of this program, by schoolctl and by its own timers: one method a call."""
+
+import getpass
+import hashlib
+import os
+import re
+import time
+
+from backup import fetching, sets, standing
+from backup.database import Database
+from backup.errors import BackupError, ChangedError
+from backup.files import locked, put, sha256
+from backup.repository import INVENTORY, SET, Repository
+from backup.settings import checked_slug
+from backup.spool import Spool, image_of
+
+_INVENTORY_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}\.yml")
+_INVENTORY_LIMIT = 10_000_000
+_IMAGE_AGE_S = 60
+
+
+class Calls:
+    """The calls, by their names. who: does them, for whoever comes second. patience: seconds to wait for another."""
+
+    def __init__(self, settings, who=None, patience=0):
+        self._settings = settings
+        self._who = who or os.environ.get("SUDO_USER") or getpass.getuser()
+        self._patience = patience
+        self._database = Database(settings)
+        self._image = None, None
+
+    # --- targets -----------------------------------------------------------------------------------------------------
+
+    def targets(self):
+        """Return each target, and whether its repository can be used."""
+        rows = []
+        for target in self._settings.targets.values():
+            fault = fault_of(self._settings, target)
+            rows.append(
+                {
+                    "name": target.name,
+                    "repository": target.repository,
+                    "append_only": target.append_only,
+                    "initialised": fault is None,
+                    "fault": fault,
+                }
+            )
+        return rows
+
+    def init(self, target):
+        """Make a target's repository if there is none."""
+        created = Repository(self._settings, self._settings.target(target)).init()
+        with standing.changing(self._settings) as known:
+            standing.of_target(known, target).update(initialised=True, fault=None)
+        return {"created": created}
+
+    def check(self, target, percent=0):
+        """Check a target's repository, and read so many percent of its data."""
+        place = self._settings.target(target)
+        if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
+            raise BackupError(f"{percent!r} is no share in percent")
+        fault = fault_of(self._settings, place)
+        if fault is None:
+            try:
+                Repository(self._settings, place).check(percent)
+            except BackupError as found:
+                fault = str(found)
+            with standing.changing(self._settings) as known:
+                standing.of_target(known, target).update(checked=sets.iso(sets.now()), damage=fault)
+        return {"ok": fault is None, "said": fault or "no errors were found"}
+
+    # --- sets --------------------------------------------------------------------------------------------------------
+
+    def write(self, slug):
+        """Take a set of a school into the spool."""
+        began = time.monotonic()
+        with self._locked(slug, "backup"):
+            try:
+                image = self._image_now()
+                try:
+                    manifest = Spool(self._settings, slug).write(self._database, image)
+                except ChangedError:
+                    manifest = Spool(self._settings, slug).write(self._database, image)
+            except Exception as fault:
+                standing.could_not_write(self._settings, slug, said(fault))
+                raise
+            standing.wrote(self._settings, manifest)
+        told = sets.summary(manifest)
+        return {key: told[key] for key in ("set", "tables", "rows", "files", "bytes")} | {
+            "seconds": round(time.monotonic() - began, 3)
+        }
+
+    def store(self, slug, target):
+        """Store the set that lies in the spool in a target."""
+        place = self._settings.target(target)
+        with self._locked(slug, f"backup to {target}"):
+            try:
+                return self._store(slug, place)
+            except Exception as fault:
+                standing.could_not_store(self._settings, slug, target, said(fault))
+                raise
+
+    def _store(self, slug, target):
+        spool, repository = Spool(self._settings, slug), Repository(self._settings, target)
+        manifest = spool.manifest()
+        spool.demand_unchanged(manifest)
+        known = standing.read(self._settings)
+        self._store_inventory(repository, known)
+        before = known["schools"].get(slug, {}).get("sets", {}).get(target.name, {}).get("snapshot")
+        tags = {"kind": SET, "school": slug, "set": manifest["set"]}
+        done = repository.store(spool.folder, tags, sets.moment_of(manifest["taken"]), before)
+        try:
+            if done["files"] != sets.number_of_files(manifest):
+                raise BackupError(
+                    f"{target.name}: restic stored {done['files']} of {sets.number_of_files(manifest)} files"
+                )
+            spool.demand_unchanged(manifest)
+        except BackupError:
+            if not target.append_only:
+                repository.forget([done["snapshot"]])
+            raise
+        standing.stored(self._settings, manifest, target.name, done)
+        return {"set": manifest["set"], **{key: done[key] for key in ("snapshot", "added_bytes", "bytes", "seconds")}}
+
+    def sets(self, slug=None, target=None):
+        """Return the sets that the repositories hold, newest last."""
+        found, faults = fetching.copies(self._settings, slug, target)
+        asked = {target} if target else self._settings.targets.keys() - faults.keys()
+        known = standing.read(self._settings)
+        rows = []
+        for (school, name), places in found.items():
+            one = next(iter(places.values()))
+            entry = known["schools"].get(school, {}).get("known", {}).get(name, {})
+            rows.append(
+                {
+                    "slug": school,
+                    "set": name,
+                    "taken": entry.get("taken") or sets.iso(sets.moment_of_name(name)),
+                    "targets": sorted(places),
+                    "bytes": entry.get("bytes", one["bytes"]),
+                    **{key: entry.get(key) for key in ("tables", "files", "image")},
+                }
+            )
+        if slug is None:
+            for place in asked:
+                names = {}
+                for (school, name), places in found.items():
+                    if place in places:
+                        names.setdefault(school, set()).add(name)
+                standing.listed(self._settings, place, names)
+        return sorted(rows, key=lambda row: (*sets.order(row["set"]), row["slug"]))
+
+    def fetch(self, slug, folder, set=None, before=None, target=None):  # noqa: A002 (it is what the caller calls it)
+        """Bring a set of a school into a new folder; return its manifest."""
+        moment = None if before is None else sets.moment_of(before)
+        return fetching.fetch(self._settings, slug, set, moment, target, folder)
+
+    def load(self, folder, database):
+        """Load a set that was fetched into an empty database."""
+        place = self._settings.inside(folder)
+        return self._database.load(place, sets.read(place), database)
+
+    def compare(self, folder, database):
+        """Return in which tables a database is not what a set says, by every byte."""
+        return {"differs": self._database.differences(database, sets.read(self._settings.inside(folder)))}
+
+    # --- letting go --------------------------------------------------------------------------------------------------
+
+    def forget(self, slugs=None, prune=False):
+        """Remove those sets of schools that their policies do not keep."""
+        chosen = [checked_slug(slug) for slug in slugs] if slugs is not None else self._due()
+        policies = {}
+        for slug in chosen:
+            own = self._settings.declared(slug)["row"].get("backup") or {}
+            policy = {**self._settings.keep, **(own.get("keep") or {})}
+            policies.setdefault(tuple(sorted(policy.items())), []).append(slug)
+
+        def let_go(repository):
+            if repository.target.append_only:
+                return 0
+            removed = sum(repository.keep(those, dict(policy)) for policy, those in policies.items())
+            if prune:
+                repository.prune()
+            return removed
+
+        return self._from_each_target(let_go)
+
+    def erase(self, slug):
+        """Remove every set of a school, from each target and from the spool."""
+
+        def remove(repository):
+            snapshots = [one["snapshot"] for one in repository.snapshots(school=slug)]
+            if snapshots:
+                repository.forget(snapshots)
+            return len(snapshots)
+
+        with self._locked(slug, "erase its backups"):
+            done = self._from_each_target(remove)
+            Spool(self._settings, slug).remove()
+            standing.forgotten(self._settings, slug)
+            for lock in (slug, f"{slug}.drill"):
+                (self._settings.backups / "locks" / lock).unlink(missing_ok=True)
+        return done
+
+    def _from_each_target(self, remove):
+        """Return how many sets were removed from each target, or what was wrong with it; the others go on."""
+
+        def removed(target):
+            try:
+                return {"removed": remove(Repository(self._settings, target)), "fault": None}
+            except BackupError as fault:
+                return {"removed": 0, "fault": str(fault)}
+
+        return {target.name: removed(target) for target in self._settings.targets.values()}
+
+    # --- what others of this package do ------------------------------------------------------------------------------
+
+    def drill(self, slug, set=None, target=None):  # noqa: A002 (it is what the caller calls it)
+        """Restore a set on trial; return the report."""
+        from backup import drill
+
+        report = drill.drill(self._settings, checked_slug(slug), set, target)
+        with standing.changing(self._settings) as known:
+            standing.of_school(known, slug)["drill"] = report
+        return report
+
+    def archive_logs(self):
+        """Store what the database logged since the last time."""
+        from backup import logs
+
+        try:
+            done, fault = logs.archive(self._settings), None
+        except Exception as found:
+            fault = said(found)
+            raise
+        finally:
+            with standing.changing(self._settings) as known:
+                known["logs"]["fault"] = fault
+                if fault is None:
+                    known["logs"]["archived"] = sets.iso(sets.now())
+        return done
+
+    def replay(self, folder, database, until):
+        """Bring a loaded database from a set's moment to a later one, by the database's logs."""
+        from backup import logs
+
+        return logs.replay(self._settings, self._settings.inside(folder), database, until)
+
+    # --- the inventory -----------------------------------------------------------------------------------------------
+
+    def keep_inventory(self, files):
+        """Keep a copy of the inventory's files; it is stored with the next set. files: the text of each by its name."""
+        if sum(map(len, files.values())) > _INVENTORY_LIMIT:
+            raise BackupError("these are no files of an inventory")
+        for name in files:
+            if not _INVENTORY_NAME.fullmatch(name):
+                raise BackupError(f"{name!r} cannot be the name of an inventory's file")
+        folder = self._settings.backups / "inventory"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, text in files.items():
+            if not (folder / name).exists() or (folder / name).read_text() != text:
+                put(folder / name, text)
+        for path in folder.iterdir():
+            if path.name not in files:
+                path.unlink()
+
+    def _store_inventory(self, repository, known):
+        """Store the inventory's files if the target has not got them as they are now."""
+        folder = self._settings.backups / "inventory"
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        if not paths:
+            return
+        digest = hashlib.sha256()
+        for path in paths:
+            digest.update(f"{path.name}\0{sha256(path)}\n".encode())
+        target = repository.target.name
+        if known["targets"].get(target, {}).get("inventory") == digest.hexdigest():
+            return
+        repository.store(folder, {"kind": INVENTORY}, sets.now())
+        with standing.changing(self._settings) as changed:
+            standing.of_target(changed, target)["inventory"] = digest.hexdigest()
+
+    def standing(self):
+        """Return what is known."""
+        return standing.read(self._settings)
+
+    def _image_now(self):
+        """Return the image that runs the schools, asked again after a minute: a hundred schools are written in one."""
+        image, asked = self._image
+        if asked is None or time.monotonic() - asked > _IMAGE_AGE_S:
+            image = image_of(self._settings)
+            self._image = image, time.monotonic()
+        return image
+
+    def _due(self):
+        return [slug for slug in self._settings.declared_slugs() if standing.is_due(self._settings, slug)]
+
+    def _locked(self, slug, doing):
+        path = self._settings.backups / "locks" / checked_slug(slug)
+        return locked(path, f"{self._who} ({doing}, since {sets.iso(sets.now())})", self._patience)
+
+
+def fault_of(settings, target):
+    """Return what keeps a target from being used, None if nothing does; it is noted, too."""
+    try:
+        Repository(settings, target).demand()
+        fault = None
+    except BackupError as found:
+        fault = str(found)
+    with standing.changing(settings) as known:
+        standing.of_target(known, target.name).update(initialised=fault is None, fault=fault)
+    return fault
+
+
+def said(fault):
+    """Return what a fault says, in words for people."""
+    if isinstance(fault, BackupError):
+        return str(fault)
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror
+    return f"{type(fault).__name__}: {fault}"

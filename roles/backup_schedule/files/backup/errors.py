@@ -1,0 +1,13 @@
+"""What can stand in the way of a backup."""
+
+
+class BackupError(Exception):
+    """Report something that stands in the way, in a sentence."""
+
+
+class ChangedError(BackupError):
+    """Report something that changed while it was read: the same once more may succeed."""
+
+
+class EndedError(BackupError):
+    """Report words of a program that ended before they were complete."""

@@ -1,0 +1,458 @@
+"""The binary logs of the database server: kept as long as a moment of them may be asked for, and replayed up to it.
+
+A log that the server has closed gets a second name beside the sets at once, so that it is there until every target has
+it, whatever the server itself throws away. What one data folder of a server has written, and no other, is a stream: its
+logs are numbered one after the other, and a position in one of them means something.
+
+A moment is the beginning of a second: what was committed within that second or later does not belong to it.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from backup import programs, sets
+from backup.binlog import DroppedError, Log, Speaker
+from backup.database import Database, checked_name
+from backup.errors import BackupError
+from backup.files import locked, open_folder, open_regular
+from backup.repository import LOGS, Repository
+
+_STREAM_FILE = "schools-stream"
+_STREAM = re.compile(r"[0-9a-f]{16}")
+_HEAD_BYTES = 4096
+_MARK_LIES = 21
+_PATIENCE_S = 60
+# A set's position is that of its dump's beginning, which follows on what is said to be when it was taken.
+_LONG_DUMP_S = 3600
+# A server that is stopped and started leaves logs that hold nothing.
+_QUIET = 400
+
+
+def stream_of(settings):
+    """Return which stream the database server writes now, None where it keeps no binary logs; a new one gets a name.
+
+    It lies with the server's data, so that what is written after a restore to an empty folder is another stream.
+    """
+    if not settings.database.get("logs"):
+        return None
+    with _alone(settings):
+        return _Stream(settings).name
+
+
+def archive(settings):
+    """Close the log in hand, keep every closed one, store those that a target lacks; return files and bytes stored.
+
+    Raises BackupError at the end if a target has not all of them, or some were gone before they could be kept.
+    """
+    if not settings.database.get("logs"):
+        return {"files": 0, "bytes": 0}
+    with locked(settings.backups / "locks" / ".archive-logs", _who("archive the binary logs")):
+        with _alone(settings):
+            stream = _Stream(settings)
+            stream.close()
+            faults = stream.keep()
+        stored, everywhere = set(), set(stream.kept())
+        for target in settings.targets.values():
+            try:
+                there = stream.stored(target)
+                if any(number_of(name) >= number_of(stream.open) for name in there):
+                    # Set back as a whole, backups and all: what it writes from now on is another story.
+                    with _alone(settings):
+                        stream.begin()
+                        faults += stream.keep()
+                    there, stored, everywhere = {}, set(), set()
+                lacking = [name for name in stream.kept() if name not in there]
+                stream.store(target, lacking)
+                stored |= set(lacking)
+                everywhere &= {*there, *lacking}
+            except BackupError as fault:  # noqa: PERF203 - one that fails must not keep the others from theirs
+                faults.append(str(fault))
+                everywhere = set()
+        size = sum(path.stat().st_size for name, path in stream.kept().items() if name in stored)
+        stream.expire(everywhere)
+    if faults:
+        raise BackupError("; ".join(faults))
+    return {"files": len(stored), "bytes": size}
+
+
+def replay(settings, folder, database, until):
+    """Bring a database that was loaded from a set on to a moment; return events_until, groups, statements and seconds.
+
+    folder: the set's. database: has the user that Database.create makes. until: ISO, in UTC. Only what concerned the
+    set's own database is said again. Raises BackupError where the logs do not reach from the set to that moment without
+    a gap, and for what cannot be said again.
+    """
+    began = time.monotonic()
+    manifest = sets.read(Path(folder))
+    position, old = manifest["database"].get("log"), manifest["database"]["name"]
+    if not position:
+        raise BackupError(
+            f"the set {manifest['set']} was taken without binary logs, so nothing is known of the time after"
+        )
+    moment = sets.moment_of(until).timestamp()
+    taken = sets.moment_of(manifest["taken"]).timestamp()
+    if moment < taken:
+        raise BackupError(f"the set {manifest['set']} was taken after {until}")
+    if moment > time.time():
+        raise BackupError(f"{until} has not come yet")
+    _demand_same_database(settings, manifest, moment, until)
+    # One at a time: how strictly rows are taken is a setting of the whole server.
+    with (
+        locked(settings.backups / "locks" / ".replay", _who(f"replay {old}"), _PATIENCE_S),
+        contextlib.ExitStack() as closing,
+    ):
+        found = _Found(settings, position["stream"], closing)
+        _demand_older(found, position, old, moment, taken)
+        speaker = Speaker(checked_name(old), checked_name(database))
+        played = _play(settings, found, position, speaker, moment, until)
+    return {
+        "events_until": _iso(played["last"]) if played["last"] else None,
+        "groups": played["groups"],
+        "statements": speaker.statements,
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def _alone(settings):
+    """Wait for whoever counts the logs just now, which takes a moment."""
+    return locked(settings.backups / "locks" / ".logs", _who("count the binary logs"), _PATIENCE_S)
+
+
+def _who(doing):
+    return f"another run ({doing}, since {sets.iso(sets.now())}, process {os.getpid()})"
+
+
+# --- keeping ---------------------------------------------------------------------------------------------------------
+
+
+class _Stream:
+    """The logs of the database server as it runs now, and what is kept of them. The caller is alone with them."""
+
+    def __init__(self, settings):
+        self._settings = settings
+        self._words = settings.database["logs"]
+        self._source = Path(self._words["folder"])
+        self._database = Database(settings)
+        self.name = self._named()
+        self._list()
+        if self.name is None or self._counts_anew():
+            self.begin()
+
+    @property
+    def folder(self):
+        """Where its logs are kept beside the sets."""
+        return self._settings.backups / "logs" / self.name
+
+    def kept(self):
+        """Return the logs that are kept on this server: paths by name, in order."""
+        return _kept(self.folder)
+
+    def _list(self):
+        listed = [row[0] for row in self._database.ask("SHOW BINARY LOGS;\n")]
+        self.closed, self.open = listed[:-1], listed[-1]
+
+    def _named(self):
+        try:
+            with open_regular(str(self._source / _STREAM_FILE)) as file:
+                name = file.read(100).decode(errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        return name if _STREAM.fullmatch(name) else None
+
+    def begin(self):
+        """Give what the server writes a new name."""
+        self.name = secrets.token_hex(8)
+        # The folder is the database's, which may put a link in the way: it is replaced, never followed.
+        beside = self._source / f".{_STREAM_FILE}.new"
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
+            file.write(self.name + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._source / _STREAM_FILE)
+
+    def _counts_anew(self):
+        """Say whether the server begins again at low numbers, or writes other logs by the names of those we keep."""
+        kept = self.kept()
+        if kept and number_of(self.open) <= max(map(number_of, kept)):
+            return True
+        return any(_beginning(kept[name]) != _beginning(self._source / name) for name in self.closed if name in kept)
+
+    def close(self):
+        """Let the server begin another log, unless the one in hand holds nothing of note."""
+        if (self._source / self.open).stat().st_size > _QUIET:
+            self._database.ask("FLUSH BINARY LOGS;\n")
+            self._list()
+
+    def keep(self):
+        """Give every closed log a name beside the sets; return what is missing, in sentences."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept = self.kept()
+        faults = []
+        newest = max(map(number_of, kept), default=None)
+        if newest is not None and self.closed and number_of(self.closed[0]) > newest + 1:
+            gone = f"{newest + 1} to {number_of(self.closed[0]) - 1}"
+            faults.append(f"the logs {gone} were removed by the database server before they were kept")
+        for name in self.closed:
+            if name not in kept and (newest is None or number_of(name) > newest):
+                _link(self._source / name, self.folder / name)
+        return faults
+
+    def stored(self, target):
+        """Return where a target has which log: the name of its snapshot, by the log's."""
+        return _stored(self._settings, target, self.name)
+
+    def store(self, target, names):
+        """Store logs that are kept here at a target, those that follow on each other as one snapshot."""
+        batch = self.folder.with_name(f"{self.name}.batch")
+        for run in _runs(names):
+            shutil.rmtree(batch, ignore_errors=True)
+            batch.mkdir(mode=0o700)
+            for name in run:
+                os.link(self.folder / name, batch / name)
+            tags = {"kind": LOGS, "stream": self.name, "first": run[0], "last": run[-1]}
+            Repository(self._settings, target).store(batch, tags, sets.now())
+            shutil.rmtree(batch)
+
+    def expire(self, everywhere):
+        """Let go of logs that every target has and whose time here is over; the newest stays, to count on from."""
+        end = time.time() - self._words["keep_days"] * 86_400
+        for name, path in list(self.kept().items())[:-1]:
+            if name in everywhere and path.stat().st_mtime < end:
+                path.unlink()
+
+
+def _kept(folder):
+    """Return the logs in a folder: paths by name, in order."""
+    names = [path.name for path in folder.glob("*.*") if path.suffix[1:].isdigit()]
+    return {name: folder / name for name in sorted(names, key=number_of)}
+
+
+def _stored(settings, target, stream):
+    """Return the snapshot that a target has a log of a stream in, by the log's name."""
+    found = {}
+    for row in Repository(settings, target).snapshots(LOGS, stream=stream):
+        name, last = row["tags"].get("first", ""), row["tags"].get("last", "")
+        while name:
+            found[name] = row
+            name = _after(name) if name != last else ""
+    return found
+
+
+def _runs(names):
+    """Return names in lists, in each those that follow on each other."""
+    runs = []
+    for name in names:
+        if runs and _after(runs[-1][-1]) == name:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return runs
+
+
+def number_of(name):
+    """Return the place of a log in its stream."""
+    return int(name.rpartition(".")[2])
+
+
+def _after(name):
+    base, _, number = name.rpartition(".")
+    return f"{base}.{int(number) + 1:06d}"
+
+
+def _beginning(path):
+    with open_regular(str(path)) as file:
+        head = file.read(_HEAD_BYTES)
+    # Without the mark that the server has not closed it.
+    return head[:_MARK_LIES] + head[_MARK_LIES + 2 :]
+
+
+def _link(source, destination):
+    """Give a closed log another name, or copy it where it lies on another disk."""
+    with open_regular(str(source)) as file:
+        try:
+            # By its number, so that it is the file that was looked at.
+            os.link(f"/proc/self/fd/{file.fileno()}", destination, follow_symlinks=True)
+        except OSError:
+            beside = destination.with_name(f".{destination.name}.new")
+            with beside.open("wb") as output:
+                shutil.copyfileobj(file, output)
+                output.flush()
+                os.fsync(output.fileno())
+            facts = os.fstat(file.fileno())
+            os.utime(beside, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+            beside.replace(destination)
+
+
+# --- replaying -------------------------------------------------------------------------------------------------------
+
+
+class _Found:
+    """The logs of one stream, wherever they are: on this server, or at a target."""
+
+    def __init__(self, settings, stream, closing):
+        if not isinstance(stream, str) or not _STREAM.fullmatch(stream):
+            raise BackupError(f"{stream!r} cannot be the name of a stream of logs")
+        self._settings = settings
+        self._stream = stream
+        self._folder = settings.backups / "logs" / stream
+        self._fetched = settings.backups / "fetched" / f"logs-{stream}"
+        self._known, self._faults = None, []
+        shutil.rmtree(self._fetched, ignore_errors=True)  # of a run that was killed
+        closing.callback(shutil.rmtree, self._fetched, ignore_errors=True)
+        if settings.database.get("logs"):
+            with _alone(settings):
+                live = _Stream(settings)
+                if live.name == stream:
+                    # So that it reaches to this very moment.
+                    live.close()
+                    live.keep()
+
+    def log(self, name):
+        """Return a log by its name, or None where nobody has it; what comes from a target is gone in the end."""
+        for folder in (self._folder, self._fetched):
+            with contextlib.suppress(FileNotFoundError):
+                return Log(folder / name)
+        if self._known is None:
+            self._known, self._faults = {}, []
+            for target in self._settings.targets.values():
+                self._ask(target)
+        if name in self._known:
+            target, row = self._known[name]
+            # Never more at once than what came at once.
+            shutil.rmtree(self._fetched, ignore_errors=True)
+            Repository(self._settings, target).fetch(row, self._fetched)
+            return Log(self._fetched / name)
+        if self._faults:
+            silent = "; ".join(self._faults)
+            raise BackupError(f"{name} is not on this server, and not every target could be asked: {silent}")
+        return None
+
+    def _ask(self, target):
+        try:
+            rows = _stored(self._settings, target, self._stream)
+        except BackupError as fault:
+            self._faults.append(str(fault))
+        else:
+            self._known = {**{log: (target, row) for log, row in rows.items()}, **self._known}
+
+
+def _play(settings, found, position, speaker, moment, until):
+    played = {"groups": 0, "last": None}
+    client = [*settings.database["client"], "--binary-mode", "--max-allowed-packet=1G", speaker.new.decode()]
+    try:
+        with programs.running(client, reads=True) as pipe:
+            pipe.write(speaker.beginning())
+            for log, group in _groups_until(found, position, speaker.old.decode(), moment, until):
+                if group is None:
+                    parts = speaker.format(log.format)
+                else:
+                    parts = speaker.group(group)
+                    played["groups"] += 1
+                    played["last"] = group.ended
+                for part in parts:
+                    pipe.write(part)
+            pipe.write(speaker.ending())
+    except BaseException:
+        with contextlib.suppress(BackupError):
+            Database(settings).ask(speaker.ending().decode())
+        raise
+    return played
+
+
+def _groups_until(found, position, database, moment, until):
+    """Yield log and group of what happened to a database before a moment; of each log first itself, without a group."""
+    name, start, gtids = position["file"], position["position"], {}
+    reached = None
+    while True:
+        log = found.log(name)
+        if log is None:
+            at = f"; they reach until {_iso(reached)}" if reached else ""
+            raise BackupError(f"the binary logs do not reach until {until}: {name} is nowhere{at}")
+        if log.begins >= moment:
+            return
+        yield log, None
+        try:
+            for group in log.groups(database, start):
+                _demand_following(log, gtids)
+                if group.touches and group.ended >= moment:
+                    return
+                if group.touches:
+                    yield log, group
+        except DroppedError as fault:
+            if fault.when >= moment:
+                return
+            raise BackupError(
+                f"the school's database was removed at {_iso(fault.when)}; choose a moment before"
+            ) from None
+        _demand_following(log, gtids)
+        reached = log.last
+        if reached >= moment:
+            return
+        gtids = {**gtids, **log.gtids}
+        name, start = log.next or _after(name), 4
+
+
+def _demand_older(found, position, database, moment, taken):
+    """Raise BackupError if the set holds what happened at or after a moment that is little later than its beginning."""
+    if moment - taken >= _LONG_DUMP_S:
+        return
+    log = found.log(position["file"])
+    for group in log.groups(database) if log else ():
+        if group.at >= position["position"]:
+            return
+        if group.touches and group.ended >= moment:
+            raise BackupError(
+                f"the set already holds what happened at {_iso(group.ended)}; choose the set before, or a later moment"
+            )
+
+
+def _demand_following(log, gtids):
+    """Raise BackupError unless a log says of itself that it begins where those before it ended."""
+    for domain, number in gtids.items():
+        if (log.before or {}).get(domain) != number:
+            raise BackupError(f"{log.path.name} does not follow on the log before it: what lies between is missing")
+
+
+def _site_config(settings, site):
+    """Return what a site's configuration says, {} where there is none; never by a link, nor out of a pipe.
+
+    The folder belongs to the bench.
+    """
+    folder = None
+    with contextlib.ExitStack() as opened:
+        try:
+            for name in (settings.root / "sites", site):
+                folder = open_folder(name, folder)
+                opened.callback(os.close, folder)
+            with open_regular("site_config.json", folder) as file:
+                said = json.loads(file.read())
+        except (FileNotFoundError, ValueError):
+            return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _demand_same_database(settings, manifest, moment, until):
+    """Raise BackupError if the school had been restored before that moment, and so lived in another database."""
+    current = _site_config(settings, manifest["site"]).get("db_name")
+    if current in (None, manifest["database"]["name"]):
+        return
+    query = "SELECT FLOOR(UNIX_TIMESTAMP(MIN(create_time))) FROM information_schema.tables WHERE table_schema = '{}';\n"
+    rows = Database(settings).ask(query.format(checked_name(current)))
+    if rows and rows[0][0].isdigit() and moment > int(rows[0][0]):
+        raise BackupError(
+            f"the school was restored at about {_iso(int(rows[0][0]))}, and the set {manifest['set']} is"
+            f" older: what happened between then and {until} is not in its logs"
+        )
+
+
+def _iso(seconds):
+    return sets.iso(datetime.fromtimestamp(seconds, timezone.utc))

@@ -1,0 +1,207 @@
+"""The repository of one target, by restic: encrypted, each block of data kept once."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from backup import programs
+from backup.errors import BackupError
+from backup.sets import order
+
+# Always the same, so that restic finds what it stored before; a server's name may change.
+HOST = "schools"
+SET, INVENTORY, LOGS = "set", "inventory", "logs"
+
+# What it exits with.
+_PARTLY, _ABSENT, _LOCKED, _WRONG_KEY = 3, 10, 11, 12
+# For how long somebody else who works on the repository is waited for.
+_PATIENCE = "10m"
+# restic itself tries for a quarter of an hour to reach a target that is gone.
+_REACH_S = 45
+_LIST_S = 600
+# What an operating system lets one program be told, roughly, in snapshots.
+_AT_ONCE = 500
+
+
+class AbsentError(BackupError):
+    """Report a repository that nobody has made yet."""
+
+
+class Repository:
+    """One target's repository. Whoever asks restic pays for its start: ask once for many things."""
+
+    def __init__(self, settings, target):
+        self.target = target
+        self._settings = settings
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    def demand(self):
+        """Raise AbsentError if there is no repository, BackupError if it cannot be reached or the key opens it not."""
+        self._restic("cat", "config", "--no-lock", timeout=_REACH_S)
+
+    def init(self):
+        """Make the repository if there is none; say whether it is new."""
+        try:
+            self.demand()
+        except AbsentError:
+            self._restic("init", timeout=_LIST_S)
+            return True
+        return False
+
+    def unlock(self):
+        """Remove locks of programs that are no more."""
+        self._restic("unlock", timeout=_REACH_S)
+
+    def check(self, percent=0):
+        """Check its structure, and read so many percent of the data; raises BackupError for any damage."""
+        share = [f"--read-data-subset={percent:g}%"] if percent else []
+        self._restic("check", *share)
+
+    def prune(self):
+        """Give back the room of what was forgotten, and put together what came in small pieces."""
+        self._demand_removing()
+        self._restic("prune", "--repack-small")
+
+    # --- in and out --------------------------------------------------------------------------------------------------
+
+    def store(self, folder, tags, taken, parent=None):
+        """Store a folder; return snapshot, files, added_bytes, bytes and seconds.
+
+        tags: texts by name, such as kind, school and set. taken: a moment, kept as the snapshot's own. parent: the
+        snapshot that it is compared with, if known. Raises BackupError unless all of it was stored.
+        """
+        began = time.monotonic()
+        argv = ["backup", "--json", "--no-scan", "--host", HOST, "--ignore-ctime"]
+        argv += ["--time", f"{taken:%Y-%m-%d %H:%M:%S}"]
+        for name, value in tags.items():
+            argv += ["--tag", f"{name}={value}"]
+        if self.target.upload_kib:
+            argv += ["--limit-upload", str(self.target.upload_kib)]
+        argv.append(str(folder))
+        try:
+            # It saves restic from reading every snapshot there is.
+            done = self._restic(*argv, *(["--parent", parent] if parent else []), also=(_PARTLY,))
+        except BackupError:
+            if not parent:
+                raise
+            self.demand()
+            done = self._restic(*argv, also=(_PARTLY,))  # the parent may be gone, and then restic stores nothing
+        said = [line for line in map(_object, done.stdout.splitlines()) if line.get("message_type") == "summary"]
+        if len(said) != 1 or not said[0].get("snapshot_id"):
+            raise BackupError(f"{self.target.name}: restic did not say that it has stored {folder}")
+        if done.returncode == _PARTLY:
+            if not self.target.append_only:
+                self.forget([said[0]["snapshot_id"]])
+            raise BackupError(f"{self.target.name}: restic could not read all of {folder}")
+        return {
+            "snapshot": said[0]["snapshot_id"],
+            "files": said[0]["total_files_processed"],
+            "added_bytes": said[0].get("data_added_packed", said[0]["data_added"]),
+            "bytes": said[0]["total_bytes_processed"],
+            "seconds": round(time.monotonic() - began, 3),
+        }
+
+    def snapshots(self, kind=SET, **tags):
+        """Return the snapshots of a kind, oldest first; tags: more that they must have, such as school.
+
+        Of each: snapshot, path, bytes (None where restic does not know), and its tags by name.
+        """
+        wanted = ",".join(f"{name}={value}" for name, value in {"kind": kind, **tags}.items())
+        done = self._restic("snapshots", "--json", "--no-lock", "--tag", wanted, timeout=_LIST_S)
+        try:
+            rows = json.loads(done.stdout or "[]") or []
+        except ValueError:
+            raise BackupError("restic's list of snapshots cannot be read") from None
+        found = [
+            {
+                "snapshot": row["id"],
+                "path": row["paths"][0],
+                "time": row["time"],
+                "bytes": (row.get("summary") or {}).get("total_bytes_processed"),
+                "tags": dict(tag.partition("=")[::2] for tag in row.get("tags") or []),
+            }
+            for row in rows
+        ]
+        return sorted(found, key=lambda one: (one["time"], order(one["tags"].get("set", ""))))
+
+    def fetch(self, snapshot, folder):
+        """Bring back what a snapshot holds into a new folder. snapshot: one of `snapshots`."""
+        Path(folder).mkdir(parents=True, mode=0o700)
+        inside = f"{snapshot['snapshot']}:{snapshot['path']}"
+        self._restic("restore", "--quiet", "--target", str(folder), inside)
+
+    def forget(self, snapshots):
+        """Remove snapshots by their ids."""
+        self._demand_removing()
+        for start in range(0, len(snapshots), _AT_ONCE):
+            self._restic("forget", "--quiet", *snapshots[start : start + _AT_ONCE])
+
+    def keep(self, slugs, policy):
+        """Remove those sets of schools that a policy does not keep, each school for itself; return how many.
+
+        policy: numbers of sets to keep by last, daily, weekly and monthly.
+        """
+        self._demand_removing()
+        removed = 0
+        options = [option for name, number in policy.items() if number for option in (f"--keep-{name}", str(number))]
+        for start in range(0, len(slugs), _AT_ONCE):
+            # A school's sets all have one path, which no other school's have.
+            argv = ["forget", "--json", "--host", HOST, "--group-by", "paths", *options]
+            for slug in slugs[start : start + _AT_ONCE]:
+                argv += ["--tag", f"kind={SET},school={slug}"]
+            groups = json.loads(self._restic(*argv).stdout or "[]") or []
+            removed += sum(len(group.get("remove") or []) for group in groups)
+        return removed
+
+    # --- restic ------------------------------------------------------------------------------------------------------
+
+    def _demand_removing(self):
+        if self.target.append_only:
+            raise BackupError(f"nothing can be removed from {self.target.name}: it is append-only")
+
+    def _restic(self, *argv, timeout=None, also=()):
+        options = ["-o", f"sftp.args=-F {self.target.ssh_config}"] if self.target.ssh_config else []
+        command = [self._settings.restic, *options, *argv]
+        if not self._settings.key_file.exists():
+            raise BackupError("this server has no key for backups: `schoolctl backup-targets init` makes one")
+        environment = self._environment()
+        good = (0, _ABSENT, _LOCKED, _WRONG_KEY, *also)
+        try:
+            done = programs.run(command, environment=environment, timeout=timeout, good=good)
+            if done.returncode == _LOCKED and argv[0] != "unlock":
+                # Perhaps by one that was killed: restic knows which of its kind are no more.
+                self.unlock()
+                command += ["--retry-lock", _PATIENCE]
+                done = programs.run(command, environment=environment, timeout=timeout, good=good)
+        except BackupError as fault:
+            raise BackupError(f"{self.target.name}: {fault}") from None
+        if done.returncode == _ABSENT:
+            raise AbsentError(f"{self.target.name}: there is no repository at {self.target.repository} yet")
+        if done.returncode == _LOCKED:
+            raise BackupError(f"{self.target.name}: somebody else has been at work on the repository for {_PATIENCE}")
+        if done.returncode == _WRONG_KEY:
+            raise BackupError(f"{self.target.name}: the key of this server does not open the repository")
+        return done
+
+    def _environment(self):
+        own = {name: os.environ[name] for name in ("PATH", "HOME", "SSH_AUTH_SOCK") if name in os.environ}
+        if self.target.environment_file:
+            lines = Path(self.target.environment_file).read_text().splitlines()
+            own |= dict(line.partition("=")[::2] for line in lines if "=" in line and not line.startswith("#"))
+        return {
+            **own,
+            "RESTIC_REPOSITORY": self.target.repository,
+            "RESTIC_PASSWORD_FILE": str(self._settings.key_file),
+            "RESTIC_CACHE_DIR": str(self._settings.cache),
+            "TZ": "UTC",
+        }
+
+
+def _object(line):
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

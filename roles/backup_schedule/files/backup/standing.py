@@ -1,0 +1,194 @@
+"""What is known of the backups: which sets are where, what failed, how the drills went; and whom to tell."""
+
+import contextlib
+import fcntl
+import json
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+
+from backup import programs, sets
+from backup.errors import BackupError
+from backup.files import put_json, read_json
+
+# Of a school, as many sets are known by their size and image; the repositories know them all.
+_KNOWN = 100
+_ALARM_AGAIN = timedelta(days=1)
+_ALARM_PATIENCE_S = 30
+
+
+def _empty():
+    return {"schools": {}, "targets": {}, "logs": {"archived": None, "fault": None}}
+
+
+def read(settings):
+    """Return what is known; of a server that has no backup yet, nothing."""
+    return {**_empty(), **(read_json(settings.backups / "standing.json") or {})}
+
+
+@contextlib.contextmanager
+def changing(settings):
+    """Give what is known to be changed, and put it in place then, one after the other."""
+    with (settings.backups / ".standing.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = read(settings)
+        yield known
+        put_json(settings.backups / "standing.json", known)
+
+
+def of_school(known, slug):
+    """Return what is known of a school, to be changed."""
+    return known["schools"].setdefault(slug, {"sets": {}, "known": {}, "drill": None, "fault": None})
+
+
+def of_target(known, name):
+    """Return what is known of a target, to be changed."""
+    return known["targets"].setdefault(name, {"checked": None, "fault": None, "damage": None, "initialised": False})
+
+
+def wrote(settings, manifest):
+    """Note a set that lies in the spool."""
+    with changing(settings) as known:
+        school = of_school(known, manifest["school"]["slug"])
+        school["fault"] = None
+        school["known"][manifest["set"]] = {**sets.summary(manifest), "targets": []}
+        for name in sorted(school["known"], key=sets.order)[:-_KNOWN]:
+            del school["known"][name]
+
+
+def could_not_write(settings, slug, fault):
+    """Note why there is no new set of a school."""
+    with changing(settings) as known:
+        of_school(known, slug)["fault"] = str(fault)
+
+
+def stored(settings, manifest, target, done):
+    """Note a set that was stored. done: as a repository says it."""
+    with changing(settings) as known:
+        of_target(known, target).update(initialised=True, fault=None)
+        school = of_school(known, manifest["school"]["slug"])
+        school["sets"][target] = {
+            "newest": manifest["set"],
+            "taken": manifest["taken"],
+            "stored": sets.iso(sets.now()),
+            "added_bytes": done["added_bytes"],
+            "snapshot": done["snapshot"],
+            "fault": None,
+        }
+        entry = school["known"].setdefault(manifest["set"], {**sets.summary(manifest), "targets": []})
+        entry["targets"] = sorted({*entry["targets"], target})
+
+
+def could_not_store(settings, slug, target, fault):
+    """Note why the set of a school is not in a target."""
+    with changing(settings) as known:
+        place = of_school(known, slug)["sets"].setdefault(
+            target, {"newest": None, "taken": None, "stored": None, "added_bytes": None, "snapshot": None}
+        )
+        place["fault"] = str(fault)
+
+
+def listed(settings, target, names):
+    """Note which sets of each school a target holds, after it was asked. names: of its sets, by slug."""
+    with changing(settings) as known:
+        of_target(known, target)["initialised"] = True
+        for slug, school in known["schools"].items():
+            for name, entry in list(school["known"].items()):
+                others = {*entry["targets"]} - {target}
+                entry["targets"] = sorted(others | ({target} if name in names.get(slug, ()) else set()))
+                if not entry["targets"] and name != max(school["known"], key=sets.order):
+                    del school["known"][name]
+
+
+def forgotten(settings, slug):
+    """Note that nothing is kept of a school any more."""
+    with changing(settings) as known:
+        known["schools"].pop(slug, None)
+
+
+# --- alarms ----------------------------------------------------------------------------------------------------------
+
+
+def reasons(settings, known, moment):
+    """Return why somebody has to be told, a sentence by what it is about."""
+    found = {}
+    for slug in settings.declared_slugs():
+        if not is_due(settings, slug):
+            continue
+        school = known["schools"].get(slug) or {"sets": {}, "drill": None}
+        if school.get("fault"):
+            found[f"{slug} write"] = f"{slug}: no new set could be taken: {school['fault']}"
+        for target in settings.targets:
+            place = school["sets"].get(target) or {}
+            if place.get("fault"):
+                found[f"{slug} {target}"] = f"{slug}: the last set is not in {target}: {place['fault']}"
+            elif not place.get("taken"):
+                found[f"{slug} {target}"] = f"{slug}: no set was ever stored in {target}"
+            elif moment - sets.moment_of(place["taken"]) > timedelta(hours=settings.stale_hours):
+                found[f"{slug} {target}"] = f"{slug}: the newest set in {target} is of {place['taken']}"
+        drill = school.get("drill")
+        if drill and not drill["ok"]:
+            found[f"{slug} drill"] = f"{slug}: its backup could not be restored on trial: {drill['fault']}"
+    for name, target in known["targets"].items():
+        if name in settings.targets and target["fault"]:
+            found[f"target {name}"] = f"the target {name}: {target['fault']}"
+        # That it can be reached says nothing of what is in it: only another check takes this back.
+        if name in settings.targets and target.get("damage"):
+            found[f"damage {name}"] = f"the target {name} is damaged: {target['damage']}"
+    if known["logs"]["fault"]:
+        found["logs"] = f"the database's logs could not be archived: {known['logs']['fault']}"
+    return found
+
+
+def is_due(settings, slug):
+    """Say whether a declared school is to be backed up by the schedule; one of whom nobody can tell is.
+
+    One that was never opened has nothing to back up. One whose site is gone, of which sets are known, is due: that no
+    new set can be taken of it has to be told.
+    """
+    try:
+        state = settings.declared(slug)["row"].get("state", "active")
+    except BackupError:
+        return True
+    if state not in ("active", "suspended"):
+        return False
+    return settings.site(slug).exists() or bool(read(settings)["schools"].get(slug, {}).get("known"))
+
+
+def tell(settings):
+    """Tell of what is wrong, each once a day, and of what is no more; return what was told, and raise if nobody heard.
+
+    They are told by the settings' command, which gets JSON on its stdin, by the webhook, or both.
+    """
+    moment = sets.now()
+    now_wrong = reasons(settings, read(settings), moment)
+    path = settings.backups / "alarms.json"
+    told = read_json(path) or {}
+    again = {
+        key: words
+        for key, words in now_wrong.items()
+        if key not in told or moment - sets.moment_of(told[key]["told"]) >= _ALARM_AGAIN
+    }
+    over = {key: entry["words"] for key, entry in told.items() if key not in now_wrong}
+    if again or over:
+        _send(settings, {"at": sets.iso(moment), "wrong": sorted(again.values()), "over": sorted(over.values())})
+        kept = {key: entry for key, entry in told.items() if key in now_wrong}
+        put_json(path, kept | {key: {"told": sets.iso(moment), "words": words} for key, words in again.items()})
+    return {"wrong": sorted(now_wrong.values()), "told": sorted(again.values()), "over": sorted(over.values())}
+
+
+def _send(settings, message):
+    text = json.dumps(message)
+    if command := settings.alarm.get("command"):
+        programs.run(command, text=text + "\n", timeout=_ALARM_PATIENCE_S)
+    if file := settings.alarm.get("webhook_file"):
+        address = Path(file).read_text().strip()
+        if not address.startswith(("https://", "http://")):
+            raise BackupError(f"{file} does not hold the address of a webhook")
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(address, text.encode(), headers)  # noqa: S310 (looked at above)
+        try:
+            urllib.request.urlopen(request, timeout=_ALARM_PATIENCE_S).close()  # noqa: S310 (looked at above)
+        except OSError as fault:
+            # The address may hold a secret; the reason does not.
+            raise BackupError(f"the webhook did not take an alarm: {getattr(fault, 'reason', fault)}") from None
