@@ -120,7 +120,7 @@ def quick_levels() -> Round:
         ),
         Level("types", (Check("mypy", ("mypy",)),)),
         *(
-            Level(name, (Check("pytest", ("pytest", "-rs", f"cli/tests/{folder}")),))
+            Level(name, (Check("pytest", ("pytest", "-rfEs", f"cli/tests/{folder}")),))
             for name, folder in (
                 ("unit", "unit"),
                 ("workflow", "workflows"),
@@ -129,7 +129,7 @@ def quick_levels() -> Round:
             )
         ),
         # Apart from the CLI's: the app brings its own settings, and none of its code may need the CLI.
-        Level("rules", (Check("lms_app", ("pytest", "-rs", "lms_app/tests")),)),
+        Level("rules", (Check("lms_app", ("pytest", "-rfEs", "lms_app/tests")),)),
     ]
 
 
@@ -382,8 +382,9 @@ def count(text: str) -> Tally:
 
 
 def failing(text: str) -> list[str]:
-    """Return the tests that pytest names as failed, also where Molecule frames and wraps its lines; else Ansible's."""
+    """Return the tests that pytest (also framed by Molecule) or unittest names as failed; else the tasks of Ansible."""
     names = re.findall(r"^[\s│]*(?:FAILED|ERROR)\s(?:[\s│]*)(\S+::\S+)", text, re.MULTILINE)
+    names += (f"{place}::{name}" for name, place in re.findall(r"^(?:FAIL|ERROR): (\w+) \((\S+)\)", text, re.MULTILINE))
     return list(dict.fromkeys(names)) or failing_tasks(text)
 
 

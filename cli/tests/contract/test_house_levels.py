@@ -274,6 +274,19 @@ def test_failed_tests_are_named_at_the_end(levels, line, capsys):
     assert "failed: role: host: tests/test_doors.py::test_it_is_closed" in capsys.readouterr().out
 
 
+def test_a_failed_test_of_the_app_is_named_at_the_end(levels):
+    faults = levels.failing("FAIL: test_it_is_read (lms_app.tests.test_pages.Pages)\n-----\nRan 2 tests in 0.1s")
+
+    assert faults == ["lms_app.tests.test_pages.Pages::test_it_is_read"]
+
+
+def test_the_quick_levels_name_their_failed_tests_too(levels):
+    pytests = [check.argv for level in levels.quick_levels() for check in level.checks if "pytest" in check.argv]
+
+    assert len(pytests) >= 5
+    assert all("-rfEs" in argv for argv in pytests)
+
+
 def test_a_failed_task_is_named_where_no_test_was_run_and_an_ignored_one_is_not(levels):
     faults = levels.failing(
         """
