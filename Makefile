@@ -47,22 +47,21 @@ lab: venv ## Make a throw-away server on this machine, bare as from a provider
 provision: venv ## Make the lab's server ready, and keep it so
 	schoolctl --env lab provision
 
-demo: venv ## From nothing to two open schools on this machine
+demo: venv ## From nothing to two open schools on this machine, each with a demo course
 	schoolctl lab up
 	schoolctl --env lab provision
-	schoolctl --env lab new-school tech-school
-	schoolctl --env lab new-school cuisine-school
+	schoolctl --env lab new-school tech-school --with-demo circuits
+	schoolctl --env lab new-school cuisine-school --with-demo bread
 	@echo "$$WELCOME"
 
 lab-down: venv ## Take the lab away, with all that is on it
 	schoolctl lab down
 
-dev: venv ## A lab that runs lms_app as it is saved here, with a school to try it on
+dev: venv ## A lab that runs lms_app as it is saved here, with a school and its demo courses to try it on
 	schoolctl lab up --name $(DEV) --bench real --develop
 	schoolctl --env $(DEV) provision --no-golden
-	schoolctl --env $(DEV) new-school $(DEV_SCHOOL)
+	schoolctl --env $(DEV) new-school $(DEV_SCHOOL) --with-demo circuits --with-demo bread
 	$(DEV_BENCH) migrate
-	$(if $(wildcard lms_app/lms_app/demo.py lms_app/lms_app/demo/__init__.py),$(DEV_BENCH) execute lms_app.demo.install)
 
 dev-test: venv ## The app's tests on that lab; TESTS=lms_app.tests.test_access for one module
 	@[ -e inventories/$(DEV)/hosts.yml ] || { echo 'There is no lab to test on: `make dev` makes it.' >&2; exit 1; }

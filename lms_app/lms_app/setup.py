@@ -1,7 +1,7 @@
 """Make a new site its school's own."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import frappe
 from frappe.cache_manager import clear_user_cache
@@ -11,6 +11,7 @@ from frappe.utils.scheduler import enable_scheduler
 
 from lms_app import access, golden, jobs
 from lms_app.command_line import told_plainly
+from lms_app.demo import install as install_demo
 from lms_app.services import branding, colours, first_setup
 from lms_app.services.head import Head
 
@@ -22,6 +23,7 @@ def personalise(
     locale: Mapping[str, str] | None = None,
     password_on_stdin: bool = False,
     login_minutes: int | None = None,
+    demo: Sequence[str] = (),
 ) -> dict[str, str | None]:
     """Give the site its school's name, colours to begin with, and its Administrator's address.
 
@@ -29,7 +31,8 @@ def personalise(
     led to the wizard: a company of that name, the country's chart of accounts and fiscal year, formats, and a user for
     the owner of the address. On a copy of a golden site all that is done already, but for what is the school's own.
     password_on_stdin: the first line of stdin is the Administrator's password, which belongs in no list of arguments.
-    login_minutes: how long a link shall let the Administrator in, once; None makes none. Return the school_name, and as
+    login_minutes: how long a link shall let the Administrator in, once; None makes none. demo: demo courses to begin
+    with, such as `bread`. Return the school_name, and as
     login the link's path on any of the school's hosts, if one was asked for.
 
     Run once for a new school with `bench --site SITE execute lms_app.setup.personalise --kwargs "{...}"`. Running it
@@ -60,6 +63,8 @@ def personalise(
         # Of a new school nobody has seen anything yet.
         if known:
             clear_user_cache("Administrator")
+    for kind in demo:
+        install_demo(kind)
     if was_golden:
         # Not before: the wizard, where it still has to be gone through, notes this as its own doing.
         enable_scheduler()

@@ -9,6 +9,7 @@ import typer
 from schoolctl.commands.ask import ask
 from schoolctl.commands.options import AsJson, DryRun, ForceDns, Slug, context_of, warn_of_dns
 from schoolctl.context import Context
+from schoolctl.schools.demo import DemoCourse
 from schoolctl.schools.domains import normalised
 from schoolctl.workflows.declare_school import declare_school, locale_of, questions
 from schoolctl.workflows.open_school import OpenSchool, administrator_password
@@ -37,6 +38,9 @@ def new_school(
         Path | None, typer.Option(help="Read the administrator's password from this file; - is stdin.", allow_dash=True)
     ] = None,
     stock: Annotated[bool, typer.Option("--stock", help="Install each app by itself, without a golden site.")] = False,
+    with_demo: Annotated[
+        list[DemoCourse] | None, typer.Option(help="A demo course to begin with; repeatable. For a new site only.")
+    ] = None,
     force_dns: ForceDns = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -63,10 +67,16 @@ def new_school(
     warn_of_dns(context, declare(dry_run=True).hosts, force=force_dns, ask=not dry_run)
     school = declare(dry_run=dry_run)
     files = context.site_files(school)
-    opening = OpenSchool(context.server, files.school, files, context.project.app_names, password)
+    opening = OpenSchool(context.server, files.school, files, context.project.app_names, password, with_demo or ())
     result: dict[str, object] = {"slug": slug, "url": files.school["url"], "administrator": "Administrator"}
     try:
         with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run):
+            if with_demo and opening.is_made():
+                context.ui.say(
+                    f"Demo courses come with a new site alone, and `{slug}` has its site;"
+                    f""" `schoolctl bench {slug} -- execute lms_app.demo.install --args '["{with_demo[0]}"]'`"""
+                    " puts one in now."
+                )
             if not stock and not opening.find_golden():
                 context.ui.say(
                     "No golden site fits, so each app is installed by itself, which takes a minute or more;"

@@ -58,7 +58,7 @@ def _clone(slug: str, claim: Mapping[str, Any]) -> Again:
 
 # By what a claim says it was doing, which is the command's name. Every command that leaves claims has its line here.
 _AGAIN: Mapping[str, Callable[[str, Mapping[str, Any]], Again]] = {
-    "new-school": lambda slug, _: Again(("new-school", slug)),
+    "new-school": lambda slug, claim: Again(_as_begun(slug, claim)),
     "restore": _restore,
     "import": _import,
     "verify-backup": lambda site, _: Again(("verify-backup", site.removesuffix(DRILL))),

@@ -10,6 +10,7 @@ from typing import Any
 from schoolctl.bench import database, redis, site
 from schoolctl.errors import CommandUsageError, RefusedError
 from schoolctl.remote.server import CLOSED, Server
+from schoolctl.schools.demo import DemoCourse
 from schoolctl.workflows.claims import new_password
 from schoolctl.workflows.golden_site import GoldenSite, GoldenSites
 from schoolctl.workflows.new_site import NewSite
@@ -46,10 +47,10 @@ def _read(file: Path) -> str:
 class OpenSchool:
     """Make one site beside its final place, then put it there by one rename.
 
-    golden: the golden site that it begins from; None installs app by app. login: a link that lets its administrator in
-    once, if this run made one; it is a secret. Until the rename everything belongs to the
-    claim in the server's journal: this run takes it back when a step fails, and the next run clears it away when this
-    one was killed. After the rename a later run goes on to the end.
+    demo: courses to begin with. golden: the golden site that it begins from; None installs app by app. login: a link
+    that lets its administrator in once, if this run made one; it is a secret. Until the rename everything belongs to
+    the claim in the server's journal: this run takes it back when a step fails, and the next run clears it away when
+    this one was killed. After the rename a later run goes on to the end.
     """
 
     server: Server
@@ -57,13 +58,14 @@ class OpenSchool:
     files: SiteFiles
     apps: Sequence[str]
     administrator_password: str
+    demo: Sequence[DemoCourse] = ()
     golden: GoldenSite | None = None
     made_site: bool = False
     login: str | None = None
 
     def __post_init__(self) -> None:
         """Name what is made before it is in its place."""
-        self.making = NewSite(self.server, self.slug, DOING, self.is_made, self._begin)
+        self.making = NewSite(self.server, self.slug, DOING, self.is_made, self._begin, self._options())
 
     def steps(self) -> list[Step]:
         """Return the story of opening, in order."""
@@ -93,6 +95,11 @@ class OpenSchool:
     def slug(self) -> str:
         """The school's name, and its site's."""
         return str(self.school["slug"])
+
+    def _options(self) -> dict[str, list[str]]:
+        # What takes an interrupted run up has to know them.
+        options = [word for course in self.demo for word in ("--with-demo", course.value)]
+        return {"options": options} if options else {}
 
     # --- facts -------------------------------------------------------------------------------------------------------
 
@@ -130,6 +137,8 @@ class OpenSchool:
         arguments = {key: self.school[key] for key in ("title", "admin_email", "locale")}
         # A door that is shut opens by no link.
         arguments["login_minutes"] = LOGIN_MINUTES if self.school["state"] == "active" else None
+        if self.demo:
+            arguments["demo"] = [course.value for course in self.demo]
         changes = dict(self.school["config"])
         if self.golden is None:
             said = making.run(site.execute(making.site, site.PERSONALISE, arguments))

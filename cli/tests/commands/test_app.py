@@ -216,7 +216,10 @@ def test_a_dry_run_changes_neither_the_declaration_nor_the_server(
     assert "would do" in done.stderr
     assert (file.read_bytes(), server.files, server.databases) == (text, files, databases)
     assert (server.audit, server.folders) == (audit, folders)
-    assert {call.operation for call in transport.calls} <= {
+    # The program of backups is started for what it is asked.
+    asked = {json.loads(call.arguments["line"])["call"] for call in transport.calls if call.operation == "ask"}
+    assert asked <= {"targets"}
+    assert {call.operation for call in transport.calls} - {"start", "ask"} <= {
         "hello",
         "backups",
         "containers",

@@ -1,3 +1,4 @@
+import ast
 import io
 import json
 import re
@@ -8,8 +9,9 @@ import pytest
 
 from schoolctl.context import Context
 from schoolctl.schools import store
+from schoolctl.schools.demo import DemoCourse
 from tests.support.project import schoolctl
-from tests.support.recording_transport import RecordingTransport
+from tests.support.recording_transport import CutAtStep, RecordingTransport
 from tests.support.server_model import ServerModel
 
 
@@ -239,3 +241,47 @@ def test_a_dry_run_asks_too_and_writes_nothing(project: Path, server: ServerMode
     assert done.code == 0, done.stderr
     assert done.stdout.startswith("slug "), "what is asked is no data"
     assert (rows(project).read_bytes(), server.files) == (text, files)
+
+
+def demo_of(server: ServerModel, slug: str) -> list[str] | None:
+    arguments = server.personalised[f"{slug}.new"]["arguments"]
+    demo: list[str] | None = ast.literal_eval(arguments).get("demo")
+    return demo
+
+
+def test_a_new_school_has_the_demo_courses_that_were_asked_for_and_else_none(
+    project: Path, server: ServerModel
+) -> None:
+    command = ("new-school", "tech-school", "--with-demo", "bread", "--with-demo", "circuits")
+    assert schoolctl(project, RecordingTransport(server), *command).code == 0
+    assert demo_of(server, "tech-school") == ["bread", "circuits"]
+    without = ("new-school", "music", "--domain", "music.example")
+    assert schoolctl(project, RecordingTransport(server), *without).code == 0
+    assert demo_of(server, "music") is None
+
+
+def test_an_interrupted_school_gets_its_demo_courses_from_resume(project: Path, server: ServerModel) -> None:
+    cut = CutAtStep(server, "Install lms_app")
+    assert schoolctl(project, cut, "new-school", "tech-school", "--with-demo", "circuits").code == 4
+    done = schoolctl(project, RecordingTransport(server), "resume")
+    assert "schoolctl new-school tech-school --with-demo circuits\n" in done.stderr
+    assert demo_of(server, "tech-school") == ["circuits"]
+
+
+def test_a_school_that_is_open_is_told_how_to_get_demo_courses(project: Path, server: ServerModel) -> None:
+    command = ("new-school", "tech-school", "--with-demo", "bread")
+    assert schoolctl(project, RecordingTransport(server), "new-school", "tech-school").code == 0
+    done = schoolctl(project, RecordingTransport(server), *command)
+    assert (done.code, demo_of(server, "tech-school")) == (0, None)
+    assert "execute lms_app.demo.install --args '[\"bread\"]'" in done.stderr
+
+
+def test_a_demo_course_that_does_not_exist_is_refused_and_the_app_has_each_that_does(
+    project: Path, server: ServerModel
+) -> None:
+    done = schoolctl(project, RecordingTransport(server), "new-school", "tech-school", "--with-demo", "juggling")
+    assert done.code == 2
+    assert "'bread', 'circuits'" in done.stderr
+    assert "tech-school" not in server.sites()
+    files = (Path(__file__).parents[3] / "lms_app/lms_app/demo").glob("*.yml")
+    assert sorted(path.stem for path in files) == sorted(DemoCourse)

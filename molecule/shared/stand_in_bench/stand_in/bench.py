@@ -8,7 +8,7 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -180,8 +180,9 @@ def personalise(
     locale: dict[str, str] | None = None,
     password_on_stdin: bool = False,
     login_minutes: int | None = None,
+    demo: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Note the school's name and its administrator's address; once also its locale, with a user for its head."""
+    """Note the school's name, its administrator's address and demo courses; once also its locale and its head."""
     # A copy of a golden site is set up already, for a company that has no school's name.
     was_golden = sites.single(cursor, "Stand-in", "golden") == "1"
     if locale and (_set_up(cursor, locale) or was_golden):
@@ -195,6 +196,8 @@ def personalise(
     sites.set_single(cursor, "Academy Settings", "school_name", title)
     sites.set_single(cursor, "Website Settings", "app_name", title)
     sites.set_single(cursor, "Website Settings", "home_page", "learn")
+    if demo:
+        sites.set_single(cursor, "Stand-in", "demo", " ".join(demo))
     if admin_email:
         cursor.execute("UPDATE `tabUser` SET email = %s WHERE name = 'Administrator'", (admin_email,))
     if password_on_stdin:
