@@ -475,7 +475,7 @@ def test_a_damaged_pack_is_found_and_leaves_nothing(server: BackupServer, progra
     assert [path.name for path in server.backups.iterdir() if "fetched" in path.name] == []
     checked = program("check", target="local", percent=100)
     assert not checked["ok"]
-    assert server.standing()["targets"]["local"]["fault"]
+    assert server.standing()["targets"]["local"]["damage"]
 
 
 def test_where_one_target_is_damaged_the_next_one_gives_the_set(server: BackupServer) -> None:
