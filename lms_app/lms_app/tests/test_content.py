@@ -1,6 +1,7 @@
 import json
 
 import frappe
+from frappe.utils import get_url
 
 from lms_app.services import content, enrolment, media, notes, reasons
 from lms_app.tests import school
@@ -214,3 +215,92 @@ class TestFiles(SiteTestCase):
             on_lesson = {"attached_to_doctype": "Academy Lesson", "attached_to_name": self.lesson}
             frappe.get_doc({**row, **on_lesson}).insert()
         frappe.get_doc(row).insert()
+
+    def test_what_is_uploaded_is_written_anew_whatever_address_comes_with_it(self):
+        secret = frappe.get_doc({"doctype": "File", "file_name": "s.txt", "content": CANARY, "is_private": 1}).insert()
+        name = secret.file_url.removeprefix("/private/files/")
+        quoted = f"%{ord(name[0]):x}{name[1:]}"
+        for row in (
+            {"file_name": "mine.txt", "file_url": secret.file_url},
+            {"file_name": "mine.txt", "file_url": get_url(secret.file_url)},
+            {"file_name": quoted},
+            {"file_name": quoted.replace("%", "%25")},
+        ):
+            with school.as_user(school.person("ada")):
+                file = frappe.get_doc({"doctype": "File", "content": "mine", "is_private": 1, **row}).insert()
+            self.assertNotEqual(file.file_url, secret.file_url, row)
+            self.assertEqual(frappe.get_doc("File", file.name).get_content(), "mine", row)
+
+    def test_an_address_that_is_written_in_another_way_is_the_same(self):
+        secret = frappe.get_doc({"doctype": "File", "file_name": "s.txt", "content": CANARY, "is_private": 1}).insert()
+        with school.as_user(school.person("ada")):
+            name = secret.file_url.removeprefix("/private/files/").upper()
+            loud = {"doctype": "File", "file_name": name, "content": frappe.generate_hash(), "is_private": 1}
+            self.assertEqual(frappe.get_doc(loud).insert().file_url, f"/private/files/{name}")
+            for url in (
+                get_url(secret.file_url),
+                secret.file_url.replace("/s", "/%73"),
+                secret.file_url.replace("/s", "/%2573"),
+                # The database takes this one for the loud one above.
+                secret.file_url,
+            ):
+                row = {"doctype": "File", "file_url": url, "file_name": "mine.txt", "is_private": 1}
+                with self.assertRaises(frappe.PermissionError):
+                    frappe.get_doc(row).insert(ignore_permissions=True)
+            no_address = {"doctype": "File", "file_name": secret.file_url.split("/")[-1], "is_private": 1}
+            with self.assertRaises(frappe.PermissionError):
+                frappe.get_doc(no_address).insert(ignore_permissions=True)
+
+    def test_a_row_of_one_s_own_cannot_be_turned_to_the_file_of_somebody_else(self):
+        secret = frappe.get_doc({"doctype": "File", "file_name": "s.txt", "content": CANARY, "is_private": 1}).insert()
+        with school.as_user(school.person("ada")):
+            own = {"doctype": "File", "file_name": "own.txt", "content": "mine", "is_private": 1}
+            own = frappe.get_doc(own).insert()
+            for change in (
+                {"file_url": secret.file_url},
+                {"file_url": secret.file_url, "is_private": 0},
+                {"file_url": get_url(secret.file_url)},
+                {"file_url": secret.file_url.replace("/s", "/%73")},
+                {"thumbnail_url": secret.file_url},
+                {"attached_to_doctype": "Academy Lesson", "attached_to_name": self.lesson},
+                {"attached_to_field": "title"},
+                {"file_name": secret.file_name, "is_folder": 1},
+                {"file_url": ""},
+            ):
+                changed = frappe.get_doc("File", own.name).update(change)
+                with self.assertRaisesRegex(frappe.PermissionError, "stays where it is"):
+                    changed.save()
+        self.assertEqual(secret.get_content(), CANARY)
+
+    def test_a_file_of_one_s_own_is_opened_and_shut_again(self):
+        with school.as_user(school.person("ada")):
+            row = {"doctype": "File", "file_name": "own.txt", "content": frappe.generate_hash(), "is_private": 1}
+            file = frappe.get_doc(row).insert()
+            for is_private, beginning in ((0, "/files/"), (1, "/private/files/")):
+                file.reload()
+                file.is_private = is_private
+                file.save()
+                self.assertTrue(file.file_url.startswith(beginning), file.file_url)
+
+    def test_a_file_that_others_have_as_well_is_moved_by_none_of_them(self):
+        content = frappe.generate_hash()
+        logo = frappe.get_doc(
+            {"doctype": "File", "file_name": "logo.txt", "content": content, "is_private": 0}
+        ).insert()
+        with school.as_user(school.person("ada")):
+            row = {"doctype": "File", "file_name": "mine.txt", "content": content, "is_private": 0}
+            same = frappe.get_doc(row).insert()
+            self.assertEqual(same.file_url, logo.file_url)
+            same.is_private = 1
+            with self.assertRaisesRegex(frappe.PermissionError, "not yours alone"):
+                same.save()
+        self.assertTrue(logo.exists_on_disk())
+
+    def test_whoever_manages_the_school_may_turn_a_row_to_another_file(self):
+        one, other = (
+            frappe.get_doc({"doctype": "File", "file_name": "a.txt", "content": frappe.generate_hash()}).insert()
+            for _ in range(2)
+        )
+        one.file_url = other.file_url
+        one.save()
+        self.assertEqual(one.file_url, other.file_url)
