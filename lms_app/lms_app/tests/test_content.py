@@ -1,7 +1,10 @@
+import io
 import json
+from pathlib import Path
 
 import frappe
 from frappe.utils import get_url
+from PIL import Image
 
 from lms_app.services import content, enrolment, media, notes, reasons
 from lms_app.tests import school
@@ -189,6 +192,16 @@ class TestMedia(SiteTestCase):
         for name in (note.name, "no-such-file", "..%2f..%2fsite_config.json"):
             self.assertEqual(self.get(name, self.pupil).status_code, 403, name)
 
+    def test_a_file_whose_name_looks_alike_opens_no_other(self):
+        rows = []
+        for user, name in (("Administrator", "alike.txt"), (school.person("bo"), "ALIKE.txt")):
+            with school.as_user(user):
+                row = {"doctype": "File", "file_name": name, "content": frappe.generate_hash(), "is_private": 1}
+                rows.append(frappe.get_doc(row).insert())
+        self.addCleanup(lambda: ([frappe.delete_doc("File", row.name) for row in rows], frappe.db.commit()))
+        frappe.db.commit()
+        self.assertEqual([ask(row.file_url, key=self.other).status_code for row in rows], [403, 200])
+
     def test_a_page_among_the_files_is_a_download(self):
         self.assertIn("attachment", self.get(self.page, self.pupil).headers["Content-Disposition"])
 
@@ -304,3 +317,20 @@ class TestFiles(SiteTestCase):
         one.file_url = other.file_url
         one.save()
         self.assertEqual(one.file_url, other.file_url)
+
+    def test_a_picture_is_made_smaller_where_it_is_and_over_no_other(self):
+        pictures = []
+        for name, size in (("logo.png", 9), ("mine.png", 99), ("logo.png", 99)):
+            picture = io.BytesIO()
+            Image.new("RGB", (size, size)).save(picture, "PNG", compress_level=0)
+            row = {"doctype": "File", "file_name": name, "content": picture.getvalue(), "is_private": 0}
+            pictures.append(frappe.get_doc(row).insert())
+        logo, mine, same = pictures
+        # What was uploaded a second time is there once, whatever it is called.
+        self.assertEqual(same.file_url, mine.file_url)
+        before = Path(logo.get_full_path()).read_bytes()
+        same = frappe.get_doc("File", same.name)
+        same.db_set("file_name", logo.file_url.rsplit("/", 1)[-1])
+        same.optimize_file()
+        self.assertEqual(Path(logo.get_full_path()).read_bytes(), before)
+        self.assertEqual(same.file_url, mine.file_url)
