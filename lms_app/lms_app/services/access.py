@@ -26,6 +26,8 @@ TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
 
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
+# Fields by which a document belongs to a part of a course, and so to the course.
+PARTS = {"module": "Academy Module", "lesson": "Academy Lesson"}
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
 
 
@@ -159,20 +161,20 @@ def has_permission(doc: Document, ptype: str = "read", user: str | None = None, 
 
 
 def _courses_of(doc: Document) -> Sequence[str]:
-    """Return the courses that a document belongs to: what it says now, and what was saved."""
+    """Return every course that a document belongs to: by what it says now, in each way, and by what was saved."""
     if doc.doctype == COURSE:
         return [doc.name]
-    said = [doc.get("course")] if doc.get("course") else _course_of_module(doc.get("module"))
-    if doc.is_new():
-        return said
-    # Whoever sends a document could have written another course into it.
-    saved = frappe.db.get_value(doc.doctype, doc.name, "course")
-    return [*said, *([saved] if saved else [])]
+    named = [
+        doc.get("course"),
+        *(_course_of(doctype, doc.get(field)) for field, doctype in PARTS.items()),
+        # Whoever sends a document could have written another course into it.
+        None if doc.is_new() else _course_of(doc.doctype, doc.name),
+    ]
+    return [*dict.fromkeys(course for course in named if course)]
 
 
-def _course_of_module(module: str | None) -> list[str]:
-    course = frappe.db.get_value("Academy Module", module, "course") if module else None
-    return [course] if course else []
+def _course_of(doctype: str, name: str | None) -> str | None:
+    return frappe.db.get_value(doctype, name, "course") if name else None
 
 
 def _teaches_pupil(user: str, student: str) -> bool:

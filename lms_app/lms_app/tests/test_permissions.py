@@ -240,6 +240,15 @@ class TestDoors(SiteTestCase):
                 )
                 self.assertEqual(answer.status_code, 403, (doctype, change))
 
+    def test_a_lesson_cannot_be_put_into_a_course_beside_one_s_own(self):
+        own = next(name for name in self.courses if name != self.rows["Academy Course"])
+        lesson = {"course": own, "module": self.rows["Academy Module"], "title": "Slipped in"}
+        key = self.strangers["the lead of another course"]
+        self.assertEqual(ask("/api/resource/Academy Lesson", lesson, key=key).status_code, 403)
+        # The same with a module of one's own is what leads do.
+        lesson["module"] = frappe.db.get_value("Academy Module", {"course": own}, "name")
+        self.assertEqual(ask("/api/resource/Academy Lesson", lesson, key=key).status_code, 200)
+
     def test_the_lead_of_a_course_reads_and_changes_it(self):
         for doctype in ("Academy Course", "Academy Module", "Academy Lesson"):
             path = f"/api/resource/{doctype}/{self.rows[doctype]}"
