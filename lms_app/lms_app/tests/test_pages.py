@@ -1,5 +1,6 @@
 import gzip
 import re
+from urllib.parse import quote
 
 import frappe
 from werkzeug.test import TestResponse
@@ -33,16 +34,17 @@ class TestPages(SiteTestCase):
         )
         cls.hidden = school.course(title="Sauces", visibility="Private")
         cls.draft = school.course(title="Salads", status="Draft")
+        cls.abroad = school.course(title="Супы и соусы", visibility="Members")
         frappe.db.commit()
         cls.path = f"/learn/c/{cls.course.slug}"
         cls.first, cls.second = (
             f"{cls.path}/l/{frappe.db.get_value('Academy Lesson', name, 'slug')}"
             for name in school.lessons_of(cls.course)
         )
-        cls.addClassCleanup(school.remove, [cls.course.name, cls.hidden.name, cls.draft.name])
+        cls.addClassCleanup(school.remove, [one.name for one in (cls.course, cls.hidden, cls.draft, cls.abroad)])
 
     def tearDown(self):
-        joined = ("in", [self.course.name, self.hidden.name])
+        joined = ("in", [self.course.name, self.hidden.name, self.abroad.name])
         for enrolled in frappe.get_all("Academy Enrollment", {"course": joined}, pluck="name"):
             frappe.db.delete("Academy Lesson Progress", {"enrollment": enrolled})
             frappe.db.delete("Academy Enrollment", {"name": enrolled})
@@ -161,6 +163,21 @@ class TestPages(SiteTestCase):
             course.slug = before
             course.save(ignore_permissions=True)
             frappe.db.commit()
+
+    def test_addresses_in_any_script_lead_where_they_should(self):
+        course = frappe.get_doc("Academy Course", self.abroad.name)
+        old = f"/learn/c/{quote(course.slug)}"
+        self.assertIn("%", old)
+        self.assertEqual(ask(old).location, f"/login?redirect-to={old}")
+        self.assertEqual(ask(old, {"deed": "join"}, key=self.key).location, old)
+        frappe.db.rollback()
+        course.reload()
+        course.slug = "щи"
+        course.save(ignore_permissions=True)
+        frappe.db.commit()
+        answer = ask(old, key=self.key)
+        self.assertEqual((answer.status_code, answer.location), (301, f"/learn/c/{quote('щи')}"))
+        self.assertEqual(ask(answer.location, key=self.key).status_code, 200)
 
     def test_pages_are_light(self):
         self.join()
