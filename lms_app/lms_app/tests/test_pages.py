@@ -179,6 +179,13 @@ class TestPages(SiteTestCase):
         self.assertEqual((answer.status_code, answer.location), (301, f"/learn/c/{quote('щи')}"))
         self.assertEqual(ask(answer.location, key=self.key).status_code, 200)
 
+    def test_a_course_says_which_address_is_its_own(self):
+        page = text(ask(f"{self.path}?from=a-letter"))
+        own = frappe.utils.get_url(self.path)
+        self.assertEqual(re.findall(r'<link rel="canonical" href="([^"]*)"', page), [own])
+        self.assertEqual(re.findall(r'<meta property="og:url" content="([^"]*)"', page), [own])
+        self.assertNotIn("canonical", text(ask("/learn")))
+
     def test_pages_are_light(self):
         self.join()
         for path in ("/learn", self.path, self.first, "/learn/me"):
