@@ -101,6 +101,10 @@ def _sentences() -> dict[str, str]:
         "no_video": _("the video is missing"),
         "no_duration": _("the video's length is missing"),
         "not_embeddable": _("nothing from this address can be embedded"),
+        "not_seen": _(
+            "nobody can tell how much of a video at another host was watched: upload the video itself, or let the"
+            " lesson be completed by hand or by being opened"
+        ),
         "bad_recipe": _("the recipe is incomplete"),
         "foreign_file": _("the file belongs to something else"),
         "no_summary": _("a summary"),
