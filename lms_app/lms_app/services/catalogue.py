@@ -103,17 +103,23 @@ def course_page(slug: str, user: str) -> frappe._dict:
         **about,
         outline=modules,
         enrolment=enrolled,
-        joining=joining(course, viewer, lacks=any(not one.is_completed for one in about["prerequisites"])),
+        joining=joining(
+            course,
+            viewer,
+            lacks=any(not one.is_completed for one in about["prerequisites"]),
+            is_over=enrolment.is_over(enrolled),
+        ),
         next=outline.next_of(modules) if viewer.state in seats.LEARNING else None,
         viewer=viewer,
     )
 
 
-def joining(course: frappe._dict, viewer: rights.Viewer, *, lacks: bool) -> frappe._dict:
+def joining(course: frappe._dict, viewer: rights.Viewer, *, lacks: bool, is_over: bool = False) -> frappe._dict:
     """Return whether somebody may join a course: reason and words (why not), state (what they would be), seats_left.
 
-    lacks: whether courses that have to come first are not completed. seats_left: None for any number. The answer is as
-    old as the counters; whoever joins is looked at again under a lock.
+    lacks: whether courses that have to come first are not completed. is_over: whether their days of access are used up.
+    seats_left: None for any number. The answer is as old as the counters; whoever joins is looked at again under a
+    lock.
     """
     terms = seats.Terms(
         course.enrolment_mode, course.seats, bool(course.has_waitlist), course.enrol_from, course.enrol_until
@@ -122,8 +128,8 @@ def joining(course: frappe._dict, viewer: rights.Viewer, *, lacks: bool) -> frap
     state = seats.place(terms, course.taken_seats, course.waiting_count)
     if viewer.state in seats.LIVE:
         reason = rights.OF_STATE.get(viewer.state, "already_enrolled")
-    elif viewer.state == seats.EXPIRED:
-        reason = rights.OF_STATE[viewer.state]
+    elif is_over or viewer.state == seats.EXPIRED:
+        reason = rights.OF_STATE[seats.EXPIRED]
     elif course.status != rights.PUBLISHED:
         reason = rights.NOT_PUBLISHED
     else:

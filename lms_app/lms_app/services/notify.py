@@ -18,6 +18,7 @@ def moved(enrollment: str, state: str) -> None:
     with speaking(row.language):
         told = {
             seats.ACTIVE: (_("You are enrolled: {0}"), _("Your place is ready. Begin whenever you like.")),
+            seats.COMPLETED: (_("You are enrolled: {0}"), _("What you did in the course is kept.")),
             seats.WAITLISTED: (
                 _("You are on the waitlist: {0}"),
                 _("All seats are taken. The next one that becomes free is yours, in the order of the list."),

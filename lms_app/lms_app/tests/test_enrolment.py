@@ -5,7 +5,7 @@ from unittest.mock import patch
 import frappe
 from frappe.utils import add_days, now_datetime
 
-from lms_app.services import access, enrolment, invitations, progress, reasons, students
+from lms_app.services import access, catalogue, enrolment, invitations, progress, reasons, students
 from lms_app.tests import school
 from lms_app.tests.parallel import at_once
 from lms_app.tests.site_case import SiteTestCase
@@ -86,6 +86,52 @@ class TestJoining(EnrolmentCase):
         self.assertEqual(frappe.db.count("Academy Enrollment", {"course": course.name}), 1)
         self.assertEqual(access.enrolment_of(user, course.name).percent, 50)
 
+    def test_whoever_leaves_and_comes_back_has_the_days_that_are_left(self):
+        course, user = school.course({}, {}, access_days=30), school.person("ada")
+        enrolment.join(user, course.name)
+        begun, end = add_days(now_datetime(), -20), add_days(now_datetime(), 10)
+        row = {"course": course.name}
+        frappe.db.set_value("Academy Enrollment", row, {"activated_on": begun, "expires_on": end})
+        enrolment.leave(user, course.name)
+        enrolment.join(user, course.name)
+        found = access.enrolment_of(user, course.name)
+        self.assertEqual((found.state, found.activated_on, found.expires_on), ("Active", begun, end))
+        enrolment.leave(user, course.name)
+        frappe.db.set_value("Academy Enrollment", row, "expires_on", add_days(now_datetime(), -1))
+        self.assertEqual(catalogue.course_page(course.slug, user).joining.reason, "expired")
+        with self.refused("expired"):
+            enrolment.join(user, course.name)
+        enrolment.add(course.name, user, by="Administrator")
+        self.assertEqual((access.enrolment_of(user, course.name).expires_on - now_datetime()).days, 29)
+
+    def test_nobody_waits_on_for_more_days_than_they_had(self):
+        course = school.course(access_days=30, seats=1)
+        ada, bo = school.person("ada"), school.person("bo")
+        enrolment.join(ada, course.name)
+        enrolment.leave(ada, course.name)
+        enrolment.join(bo, course.name)
+        self.assertEqual(enrolment.join(ada, course.name).state, "Waitlisted")
+        student = students.find(ada)
+        yesterday = add_days(now_datetime(), -1)
+        frappe.db.set_value("Academy Enrollment", {"course": course.name, "student": student}, "expires_on", yesterday)
+        with patch.object(frappe.db, "commit"):
+            enrolment.expire_overdue()
+        self.assertEqual(self.state(ada, course), "Expired")
+
+    def test_a_completed_course_that_somebody_left_is_completed_when_they_come_back(self):
+        course = school.course({"completion_rule": "View"}, seats=1)
+        ada, bo = school.person("ada"), school.person("bo")
+        enrolment.join(ada, course.name)
+        progress.beat(ada, school.lessons_of(course)[0], 0)
+        enrolment.leave(ada, course.name)
+        enrolment.join(bo, course.name)
+        # They take no seat, so they need not wait for one.
+        self.assertEqual(enrolment.join(ada, course.name).state, "Completed")
+        found = access.enrolment_of(ada, course.name)
+        self.assertEqual((found.state, found.percent), ("Completed", 100))
+        self.assertTrue(found.completed_on)
+        self.assertEqual(self.counters(course), (2, 1, 0))
+
     def test_whoever_is_suspended_cannot_leave_and_come_back(self):
         course, user = school.course(), school.person("ada")
         name = enrolment.join(user, course.name).name
@@ -140,6 +186,22 @@ class TestInvitations(EnrolmentCase):
             invitations.accept(school.person(name), token)
         with self.refused("invitation_used"):
             invitations.accept(school.person("cy"), token)
+
+    def test_a_link_for_many_gives_nobody_their_days_twice(self):
+        self.course.access_days = 30
+        self.course.save()
+        token = invitations.invite(self.course.name, max_uses=5)
+        invitations.accept(self.ada, token)
+        enrolment.leave(self.ada, self.course.name)
+        row, yesterday = {"course": self.course.name}, add_days(now_datetime(), -1)
+        end = frappe.db.get_value("Academy Enrollment", row, "expires_on")
+        self.assertEqual(invitations.accept(self.ada, token).state, "Active")
+        self.assertEqual(frappe.db.get_value("Academy Enrollment", row, "expires_on"), end)
+        enrolment.leave(self.ada, self.course.name)
+        frappe.db.set_value("Academy Enrollment", row, "expires_on", yesterday)
+        with self.refused("expired"):
+            invitations.accept(self.ada, token)
+        self.assertEqual(invitations.accept(self.ada, invitations.invite(self.course.name)).state, "Active")
 
     def test_its_token_is_kept_nowhere(self):
         token = invitations.invite(self.course.name)
