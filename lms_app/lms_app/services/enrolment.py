@@ -18,6 +18,10 @@ _TERMS = (
 )
 
 _ENROLMENT = ("name", "student", "course", "state", "activated_on", "expires_on", "completed_on", "invitation")
+# What says more of a pupil than that the school let them in, and for how long.
+_PERSONAL = ("message", "answer", "last_lesson", "last_seen", "requested_on", "waitlisted_on", "completed_on")
+# States that joining anew may not take away.
+_LASTING = (seats.SUSPENDED, seats.EXPIRED)
 
 
 def join(user: str, course: str, message: str = "", run_key: str = "") -> frappe._dict:
@@ -111,6 +115,21 @@ def resume(enrollment: str, by: str) -> None:
     reasons.refuse("" if row.state == seats.SUSPENDED else "not_suspended")
     _set(row.name, {"state": seats.ACTIVE, "decided_by": by})
     settle(locked)
+
+
+def lay_bare(student: str) -> list[str]:
+    """Leave nothing of a pupil's enrolments but what only the school may undo; return the names of those with some.
+
+    That is a suspension, and from when to when access lasts. Whoever calls has locked the courses, and settles them.
+    """
+    rows = frappe.db.get_values(
+        "Academy Enrollment", {"student": student}, ["name", "state", "expires_on"], as_dict=True, for_update=True
+    )
+    kept = [row for row in rows if row.expires_on or row.state in _LASTING]
+    for row in kept:
+        state = row.state if row.state in _LASTING else seats.CANCELLED
+        _set(row.name, {**dict.fromkeys(_PERSONAL), "percent": 0, "state": state})
+    return [row.name for row in kept]
 
 
 def expire_overdue() -> None:
