@@ -17,7 +17,7 @@ from lms_app.services.rights import Viewer
 
 STUDENT_ROLE, ASSISTANT_ROLE = "Academy Student", "Academy Assistant"
 INSTRUCTOR_ROLE, MANAGER_ROLE = "Academy Instructor", "Academy Manager"
-# Each with whether it opens the desk: those who teach do so on /teach.
+# Each with whether it opens the desk: those who teach get pages of their own.
 ROLES = {STUDENT_ROLE: 0, ASSISTANT_ROLE: 0, INSTRUCTOR_ROLE: 0, MANAGER_ROLE: 1}
 MANAGERS = frozenset({MANAGER_ROLE, "System Manager", "Administrator"})
 TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})

@@ -3,7 +3,7 @@ from functools import partial
 from unittest.mock import patch
 
 import frappe
-from frappe.utils import add_days, now_datetime
+from frappe.utils import add_days, get_url, now_datetime
 
 from lms_app.services import access, catalogue, enrolment, invitations, progress, reasons, students
 from lms_app.tests import school
@@ -284,6 +284,18 @@ class TestMails(EnrolmentCase):
         self.assertEqual(self.mails(school.course(title="Soups"), ada), [([ada], "You are enrolled: Soups")])
         asked = self.mails(school.course(title="Sauces", enrolment_mode="Approval"), ada)
         self.assertEqual(asked, [([ada], "We have your request: Sauces"), ([lead], "A request for Sauces")])
+
+    def test_every_mail_about_a_request_leads_to_a_page_that_its_reader_can_open(self):
+        ada, lead = school.person("ada"), school.person("lead", access.INSTRUCTOR_ROLE)
+        for user_type, page in (("Website User", "/learn/c/{slug}"), ("System User", "/app/academy-enrollment/{name}")):
+            course = school.course(enrolment_mode="Approval")
+            frappe.db.set_value("User", lead, "user_type", user_type)
+            with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
+                name = enrolment.join(ada, course.name).name
+            addresses = [call.kwargs["args"]["address"] for call in send.call_args_list]
+            own = get_url(f"/learn/c/{course.slug}")
+            self.assertEqual(addresses, [own, get_url(page.format(slug=course.slug, name=name))])
+        frappe.db.set_value("User", lead, "user_type", "Website User")
 
     def test_whoever_wants_no_mails_gets_none(self):
         ada = school.person("dora")
