@@ -27,6 +27,10 @@ class LearnPage(TemplatePage):
         """Return the page as it is, with the status that it has in its context; HEAD gets the same without a body."""
         return self.build_response(self.get_html(), self.context.get("status"))
 
+    def update_toc(self, html: str) -> str:
+        """Return the page as it is: Frappe would put lists of its own pages where somebody wrote {index} or {next}."""
+        return html
+
 
 def begin(context: frappe._dict, title: str) -> None:
     """Fill in what every page shows: the school's brand, who is looking, and the page's title."""

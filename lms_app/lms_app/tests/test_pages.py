@@ -30,6 +30,7 @@ class TestPages(SiteTestCase):
             {"title": "Stock", "is_preview": 1, "completion_rule": "View"},
             {"title": "Roux", "blocks": [{"kind": "Markdown", "body": CANARY}]},
             title="Soups <b>and more</b>",
+            summary="Loops over {index}, then {next}.",
             outcomes=[{"outcome": "Cook </script><script>alert(1)</script>"}],
         )
         cls.hidden = school.course(title="Sauces", visibility="Private")
@@ -72,6 +73,9 @@ class TestPages(SiteTestCase):
     def test_what_somebody_wrote_ends_no_script(self):
         for path in (self.path, self.first):
             self.assertNotIn("<script>alert(1)", text(ask(path, key=self.key)))
+
+    def test_words_in_braces_are_words(self):
+        self.assertIn("Loops over {index}, then {next}.</p>", text(ask(self.path)))
 
     def test_a_guest_reads_a_preview_and_nothing_else_of_a_lesson(self):
         self.assertIn("Boil <strong>water</strong>", text(ask(self.first)))
