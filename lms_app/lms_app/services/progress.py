@@ -165,8 +165,9 @@ def _is_completed(row: frappe._dict, trace: Trace) -> bool:
 def _begin(row: frappe._dict, trace: Trace) -> None:
     """Write down that a pupil has opened a lesson for the first time."""
     _remember_last(row)
-    _insert(row, trace, is_completed=False)
-    events.log(row.student, events.INITIALIZED, ("Academy Lesson", row.lesson), row.course)
+    # Two windows may open a lesson at once: whichever comes first has started the clock.
+    if _insert(row, trace, is_completed=False):
+        events.log(row.student, events.INITIALIZED, ("Academy Lesson", row.lesson), row.course)
 
 
 def _remember_last(row: frappe._dict) -> None:
@@ -174,14 +175,17 @@ def _remember_last(row: frappe._dict) -> None:
     frappe.db.set_value("Academy Enrollment", row.enrollment, seen, update_modified=False)
 
 
-def _insert(row: frappe._dict, trace: Trace, *, is_completed: bool) -> None:
+def _insert(row: frappe._dict, trace: Trace, *, is_completed: bool) -> bool:
+    """Write the first row of a pupil and a lesson, under the enrolment's lock; say whether it was the first."""
     now = now_datetime()
     values = {"enrollment": row.enrollment, "lesson": row.lesson, "course": row.course, "first_seen": now}
     values |= {"is_completed": int(is_completed), "completed_on": now if is_completed else None}
-    # Two windows may open a lesson at once; one row is enough, and whichever comes first starts the clock.
-    frappe.get_doc({"doctype": PROGRESS, **values, **_values(trace), "last_beat": trace.last_beat}).db_insert(
-        ignore_if_duplicate=True
-    )
+    try:
+        frappe.get_doc({"doctype": PROGRESS, **values, **_values(trace), "last_beat": trace.last_beat}).db_insert()
+    except frappe.UniqueValidationError:
+        frappe.clear_last_message()
+        return False
+    return True
 
 
 def _values(trace: Trace) -> dict[str, int]:
@@ -195,20 +199,19 @@ def _complete(row: frappe._dict, trace: Trace) -> int:
     enrolled = frappe.db.get_value("Academy Enrollment", row.enrollment, fields, as_dict=True, for_update=True)
     reasons.deny("" if enrolled and enrolled.state in seats.LEARNING else rights.NOT_ENROLLED)
     _remember_last(row)
-    known = frappe.db.get_value(
-        PROGRESS,
-        {"enrollment": row.enrollment, "lesson": row.lesson},
-        ["name", "is_completed"],
-        as_dict=True,
-        for_update=True,
-    )
-    if known and known.is_completed:
-        return cint(enrolled.percent)
-    if known:
+    # Tried first: to look for a row that is not there locks the place of others' first rows as well.
+    if row.progress or not _insert(row, trace, is_completed=True):
+        known = frappe.db.get_value(
+            PROGRESS,
+            {"enrollment": row.enrollment, "lesson": row.lesson},
+            ["name", "is_completed"],
+            as_dict=True,
+            for_update=True,
+        )
+        if known.is_completed:
+            return cint(enrolled.percent)
         done = {**_values(trace), "last_beat": trace.last_beat, "is_completed": 1, "completed_on": now_datetime()}
         frappe.db.set_value(PROGRESS, known.name, done)
-    else:
-        _insert(row, trace, is_completed=True)
     events.log(row.student, events.COMPLETED, ("Academy Lesson", row.lesson), row.course)
     if enrolled.completed_on:
         # What is completed stays so, whatever was added since.

@@ -5,7 +5,7 @@ from unittest.mock import patch
 import frappe
 from frappe.utils import add_days, get_url, now_datetime
 
-from lms_app.services import access, catalogue, enrolment, invitations, progress, reasons, students
+from lms_app.services import access, catalogue, enrolment, invitations, notes, progress, reasons, students
 from lms_app.tests import school
 from lms_app.tests.parallel import at_once
 from lms_app.tests.site_case import SiteTestCase
@@ -392,3 +392,20 @@ class TestAtOnce(EnrolmentCase):
         at_once([partial(progress.beat, user, lesson, 15) for _ in range(6)])
         frappe.db.rollback()
         self.assertEqual(frappe.db.get_value("Academy Lesson Progress", {"lesson": lesson}, "seconds"), 15)
+
+    def test_windows_that_open_a_lesson_or_save_a_first_note_at_once_are_all_answered(self):
+        user = self.people[0]
+        for rule, state in (("Manual", "Active"), ("View", "Completed")):
+            course = self.course({"completion_rule": rule})
+            [lesson] = school.lessons_of(course)
+            enrolment.join(user, course.name)
+            frappe.db.commit()
+            found = at_once([partial(progress.beat, user, lesson, 0) for _ in range(6)])
+            self.assertEqual([one for one in found if isinstance(one, Exception)], [])
+            found = at_once([partial(notes.write, user, lesson, f"note {number}") for number in range(6)])
+            self.assertEqual(found, [None] * 6)
+            self.assertEqual(self.states(course), {state: 1})
+            for doctype in ("Academy Lesson Progress", "Academy Note"):
+                self.assertEqual(frappe.db.count(doctype, {"course": course.name}), 1, doctype)
+            verbs = frappe.get_all("Academy Event", {"course": course.name}, pluck="verb")
+            self.assertEqual(len(verbs), len({*verbs}) + (rule == "View"), verbs)
