@@ -3,6 +3,9 @@
 Locks are taken in one order, course before enrolment before progress, so that nobody waits in a circle.
 """
 
+from dataclasses import replace
+from datetime import datetime
+
 import frappe
 from frappe.utils import cint, now_datetime
 
@@ -33,7 +36,7 @@ def beat(user: str, lesson: str, seconds: int, position: int | None = None) -> f
         _demand_open(user, row)
         return frappe._dict(percent=0, is_completed=False, watched=0)
     now = now_datetime()
-    before = Trace(row.seconds or 0, row.position or 0, row.watched or 0, row.last_beat)
+    before = _trace(row)
     if not row.progress:
         _demand_open(user, row)
     after = completion.after_beat(before, seconds, position, now)
@@ -47,7 +50,8 @@ def beat(user: str, lesson: str, seconds: int, position: int | None = None) -> f
         # Another window of the same pupil may have beaten meanwhile: this time was counted there.
         frappe.db.sql(
             "UPDATE `tabAcademy Lesson Progress` SET seconds = %(seconds)s, position = %(position)s,"
-            " watched = %(watched)s, last_beat = %(now)s, modified = %(now)s"
+            " watched = %(watched)s, visit_began = %(visit_began)s, visit_from = %(visit_from)s,"
+            " last_beat = %(now)s, modified = %(now)s"
             " WHERE name = %(name)s AND last_beat <=> %(before)s",
             {**_values(after), "now": now, "name": row.progress, "before": before.last_beat},
         )
@@ -66,7 +70,7 @@ def declare(user: str, lesson: str) -> frappe._dict:
     if row.is_completed:
         return frappe._dict(percent=cint(row.percent), is_completed=True)
     now = now_datetime()
-    trace = Trace(row.seconds or 0, row.position or 0, row.watched or 0, row.last_beat or now)
+    trace = replace(_trace(row), last_beat=row.last_beat or now)
     return frappe._dict(percent=_complete(row, trace), is_completed=True)
 
 
@@ -122,8 +126,9 @@ def _row(user: str, lesson: str) -> frappe._dict:
     rows = frappe.db.sql(
         "SELECT l.name lesson, l.course, l.completion_rule, l.video_percent, l.is_required, l.status lesson_status,"
         " e.name enrollment, e.student, e.state, e.percent, p.name progress, p.seconds, p.position, p.watched,"
-        " p.last_beat, p.is_completed, IF(l.completion_rule = %(video)s, (SELECT b.duration FROM"
-        " `tabAcademy Lesson Block` b WHERE b.parent = l.name AND b.parenttype = 'Academy Lesson' AND b.kind = 'Video'"
+        " p.last_beat, p.visit_began, p.visit_from, p.is_completed,"
+        " IF(l.completion_rule = %(video)s, (SELECT b.duration FROM `tabAcademy Lesson Block` b"
+        " WHERE b.parent = l.name AND b.parenttype = 'Academy Lesson' AND b.kind = 'Video'"
         " ORDER BY b.idx LIMIT 1), 0) duration"
         " FROM `tabAcademy Lesson` l LEFT JOIN (`tabAcademy Enrollment` e JOIN `tabAcademy Student` s"
         " ON s.name = e.student AND s.user = %(user)s) ON e.course = l.course AND e.state IN %(learning)s"
@@ -188,8 +193,15 @@ def _insert(row: frappe._dict, trace: Trace, *, is_completed: bool) -> bool:
     return True
 
 
-def _values(trace: Trace) -> dict[str, int]:
-    return {"seconds": trace.seconds, "position": trace.position, "watched": trace.watched}
+def _trace(row: frappe._dict) -> Trace:
+    return Trace(
+        row.seconds or 0, row.position or 0, row.watched or 0, row.last_beat, row.visit_began, row.visit_from or 0
+    )
+
+
+def _values(trace: Trace) -> dict[str, int | datetime | None]:
+    """Return the fields that keep a trace, but for when the last beat was."""
+    return {field: value for field, value in vars(trace).items() if field != "last_beat"}
 
 
 def _complete(row: frappe._dict, trace: Trace) -> int:
