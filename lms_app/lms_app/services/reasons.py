@@ -89,6 +89,7 @@ def _sentences() -> dict[str, str]:
         "invitation_revoked": _("This invitation has been taken back."),
         "invitation_expired": _("This invitation has expired."),
         "invitation_for_another": _("This invitation is for another e-mail address."),
+        "too_often": _("You have done this too often; try again in an hour."),
         "too_long": _("This text is too long."),
         "not_confirmed": _("Write your e-mail address to confirm."),
         "no_blocks": _("there is nothing in it"),
