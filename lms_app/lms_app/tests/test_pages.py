@@ -155,6 +155,13 @@ class TestPages(SiteTestCase):
         self.assertEqual((answer.status_code, answer.location), (303, f"/learn/c/{self.hidden.slug}"))
         self.assertEqual(ask("/i/no-such-token").status_code, 404)
 
+    def test_pages_that_are_asked_for_by_the_names_of_their_files_are_not_found(self):
+        for page in ("invitation", "course", "lesson"):
+            for path in (f"/learn/{page}", f"/learn/{page}?token=&slug=&lesson="):
+                self.assertEqual(ask(path).status_code, 404, path)
+        for token in ("", {"x": 1}):
+            self.assertEqual(ask("/learn/invitation", {"token": token}, key=self.key).status_code, 404)
+
     def test_an_old_address_leads_to_the_new_one(self):
         course = frappe.get_doc("Academy Course", self.course.name)
         before, course.slug = course.slug, "soups-again"
