@@ -26,6 +26,8 @@ TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
 
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
+# Nobody's to read but their writer's, who does so on the pages of lessons; no role that a school gives changes that.
+PRIVATE = frozenset({"Academy Note"})
 # Fields by which a document belongs to a part of a course, and so to the course.
 PARTS = {"module": "Academy Module", "lesson": "Academy Lesson"}
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
@@ -120,6 +122,8 @@ def query_conditions(user: str | None = None, doctype: str | None = None) -> str
     Frappe calls it for lists, reports and searches. "1=0" for nothing: an empty text would take the filter away.
     """
     user = user or frappe.session.user
+    if doctype in PRIVATE:
+        return "1=0"
     if is_manager(user):
         return ""
     if not is_teacher(user) or not doctype:
@@ -145,6 +149,8 @@ def query_conditions(user: str | None = None, doctype: str | None = None) -> str
 def has_permission(doc: Document, ptype: str = "read", user: str | None = None, **_: Any) -> bool:
     """Say whether somebody may do something with a document, if a role lets them at all; Frappe calls it."""
     user = user or frappe.session.user
+    if doc.doctype in PRIVATE:
+        return False
     if is_manager(user):
         return True
     if not is_teacher(user):
