@@ -238,6 +238,12 @@ class TestCourse(SiteTestCase):
         with self.assertRaisesRegex(frappe.ValidationError, "without a summary, a lead instructor"):
             course.save()
 
+    def test_a_module_that_opens_on_a_date_has_one(self):
+        course = school.course()
+        with self.assertRaisesRegex(frappe.ValidationError, "needs the date"):
+            school.module(course, release_rule="On Date")
+        school.module(course, release_rule="On Date", release_on="2030-01-01 08:00:00")
+
     def test_modules_never_wait_for_one_another(self):
         course = school.course()
         first = frappe.get_doc("Academy Module", {"course": course.name})
