@@ -221,6 +221,18 @@ class TestInvitations(EnrolmentCase):
         with self.refused("invitation_unknown"):
             invitations.accept(self.ada, token + "x")
 
+    def test_nobody_is_invited_to_a_course_that_is_not_open(self):
+        token = invitations.invite(self.course.name)
+        for status in ("Draft", "In Review", "Archived"):
+            self.course.reload()
+            self.course.status = status
+            self.course.save()
+            with self.refused("not_published"):
+                invitations.invite(self.course.name)
+            with self.refused("not_published"):
+                invitations.accept(self.ada, token)
+            self.assertEqual(invitations.look(token).reason, "not_published")
+
     def test_it_makes_no_seat(self):
         self.course.seats = 1
         self.course.save()
