@@ -283,11 +283,12 @@ class TestFiles(SiteTestCase):
                 changed = frappe.get_doc("File", own.name).update(change)
                 with self.assertRaisesRegex(frappe.PermissionError, "stays where it is"):
                     changed.save()
-        self.assertEqual(secret.get_content(), CANARY)
+        self.assertEqual(frappe.get_doc("File", secret.name).get_content(), CANARY)
 
     def test_a_file_of_one_s_own_is_opened_and_shut_again(self):
         with school.as_user(school.person("ada")):
-            row = {"doctype": "File", "file_name": "own.txt", "content": frappe.generate_hash(), "is_private": 1}
+            name = frappe.generate_hash()
+            row = {"doctype": "File", "file_name": f"{name}.txt", "content": name, "is_private": 1}
             file = frappe.get_doc(row).insert()
             for is_private, beginning in ((0, "/files/"), (1, "/private/files/")):
                 file.reload()
