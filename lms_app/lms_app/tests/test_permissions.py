@@ -270,7 +270,7 @@ class TestDoors(SiteTestCase):
         self.assertEqual(notes.read(school.person("canary-pupil"), self.rows["Academy Lesson"]), CANARY)
 
     def test_no_permission_that_a_school_gives_opens_a_note(self):
-        head = school.person("head", "System Manager")
+        head = school.person("canary-head", "System Manager")
         note = frappe.get_doc("Academy Note", self.rows["Academy Note"])
         for right in ("read", "write", "delete", "export"):
             self.assertFalse(access.has_permission(note, right, head), right)
