@@ -18,7 +18,12 @@ def share(response: Response | None, request: Request) -> None:
     What is marked sets no cookies: those of a guest say nothing, and what sets one is never kept.
     """
     seconds = cint(request.headers.get("X-Guest-Page-Seconds"))
-    if seconds and response is not None and _is_same_for_all(response, request) and _came_out_the_same(response):
+    if (
+        seconds
+        and response is not None
+        and _is_same_for_all(response, request)
+        and _came_out_the_same(response, request)
+    ):
         frappe.local.cookie_manager.cookies.clear()
         response.headers["Cache-Control"] = f"max-age={seconds}, stale-while-revalidate={seconds}"
         response.headers["X-Guest-Page"] = "yes"
@@ -37,9 +42,11 @@ def _is_same_for_all(response: Response, request: Request) -> bool:
     )
 
 
-def _came_out_the_same(response: Response) -> bool:
+def _came_out_the_same(response: Response, request: Request) -> bool:
     """Say whether the page was just this when it was made before: one with a token made for each visit never is."""
-    key = f"guest_page:{response.headers['X-Page-Name']}:{frappe.local.lang}"
+    # By its whole address: pages of one name need not be the same.
+    address = hashlib.sha256(f"{request.host}{request.path}".encode()).hexdigest()
+    key = f"guest_page:{address}:{frappe.local.lang}"
     made = hashlib.sha256(response.get_data()).hexdigest()
     before = frappe.cache.get_value(key, expires=True)
     if before != made:

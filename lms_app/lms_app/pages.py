@@ -5,6 +5,7 @@ so that it works without JavaScript; what came of it is said on the page that fo
 """
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import frappe
 from frappe.website.page_renderers.template_page import TemplatePage
@@ -25,6 +26,10 @@ class LearnPage(TemplatePage):
     def render(self) -> Response:
         """Return the page as it is, with the status that it has in its context; HEAD gets the same without a body."""
         return self.build_response(self.get_html(), self.context.get("status"))
+
+    def update_toc(self, html: str) -> str:
+        """Return the page as it is: Frappe would put lists of its own pages where somebody wrote {index} or {next}."""
+        return html
 
 
 def begin(context: frappe._dict, title: str) -> None:
@@ -58,7 +63,7 @@ def show(context: frappe._dict, title: str, load: Callable[[], frappe._dict]) ->
         page = load()
     except reasons.DeniedError as fault:
         if fault.reason == rights.LOG_IN:
-            go(f"/login?redirect-to={frappe.local.request.path}", status=302)
+            go(f"/login?redirect-to={quote(frappe.local.request.path)}", status=302)
         refuse(context, title, fault)
         return None
     if page.get("moved"):
@@ -99,5 +104,6 @@ def is_form() -> bool:
 
 def go(target: str, *, status: int) -> None:
     """Lead the browser to another address of this school."""
-    frappe.flags.redirect_location = target
+    # Frappe writes letters that are not ASCII into the header as those of a page, which no browser reads there.
+    frappe.flags.redirect_location = quote(target, safe="/?#=&%")
     raise frappe.Redirect(status)

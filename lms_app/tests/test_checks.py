@@ -61,6 +61,15 @@ def test_a_lesson_completed_by_its_video_has_one_and_knows_its_length():
     assert checks.of_lesson(lesson, [text, video | {"duration": 60}], ()) == []
 
 
+def test_a_lesson_is_not_completed_by_a_video_at_another_host():
+    lesson = {"kind": "Video", "completion_rule": "Video %"}
+    elsewhere = {"kind": "Video", "url": YOUTUBE, "title": "Leeks", "has_no_speech": 1, "duration": 60}
+    assert checks.of_lesson(lesson, [elsewhere], ()) == [(1, checks.NOT_SEEN)]
+    assert checks.of_lesson(lesson | {"completion_rule": "View"}, [elsewhere], ()) == []
+    # Where there are both, the file is what pages play.
+    assert checks.of_lesson(lesson, [elsewhere | {"file": "f"}], ()) == []
+
+
 def test_a_course_is_told_all_that_it_lacks():
     assert checks.of_course({"enrolment_mode": "Paid", "price": 10}, has_lead=False, has_lesson=False) == [
         checks.NO_SUMMARY,

@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lms_app.services import colours
 
@@ -65,6 +65,7 @@ def test_a_weak_pair_is_named_with_its_contrast_and_what_is_needed():
 
 
 @given(st.text(max_size=140))
+@example("s\u0131ra")
 def test_a_name_always_begins_with_the_same_palette(title):
     assert colours.palette_for(title) == colours.palette_for(f"  {title.upper().lower()} ".strip() or title)
 

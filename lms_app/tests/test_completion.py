@@ -21,7 +21,7 @@ def watch(*beats):
 
 
 def test_the_first_beat_only_starts_the_clock():
-    assert watch((0, 900, 900)) == Trace(0, 0, 0, START)
+    assert watch((0, 900, 900)) == Trace(0, 0, 0, START, visit_began=START)
 
 
 def test_a_beat_counts_for_the_time_that_has_passed_and_no_more():
@@ -42,6 +42,26 @@ def test_a_jump_to_the_end_is_not_watching():
 
 def test_whoever_jumps_back_goes_on_from_where_they_were():
     assert watch((0, 0, 0), (15, 15, 15), (16, 1, 600), (31, 15, 20), (46, 15, 35)).watched == 35
+
+
+def test_many_beats_in_a_row_are_no_faster_than_one():
+    trace = watch(*((second, 1, 5 * second) for second in range(60)))
+    assert trace.watched <= 59 * completion.MAX_SPEED + completion.SLACK_S
+
+
+def test_beats_that_are_late_every_time_take_nothing_from_whoever_watches_fast():
+    trace = Trace()
+    for beat in range(40):
+        moment = START + timedelta(seconds=15.9 * beat)
+        trace = completion.after_beat(trace, 15, int(15.9 * beat * completion.MAX_SPEED), moment)
+    assert trace.watched == int(15.9 * 39 * completion.MAX_SPEED)
+
+
+def test_whoever_was_here_before_goes_on_from_what_they_watched():
+    before = Trace(seconds=30, position=30, watched=30, last_beat=START)
+    assert completion.after_beat(before, 15, 45, after(15)).watched == 45
+    trace = watch((0, 0, 0), (15, 15, 15), (86_400, 0, 15), (86_415, 15, 30))
+    assert (trace.watched, trace.visit_from) == (30, 15)
 
 
 def test_lost_beats_are_made_up_for_and_hours_away_are_not():
@@ -81,15 +101,16 @@ def test_a_word_is_enough_for_all_but_videos():
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(-10, 10**6), st.integers(-10, 10**6)), max_size=30))
 def test_no_browser_can_claim_more_than_the_clock_allows(beats):
-    trace, second = Trace(), 0
+    trace, second, visits = Trace(), 0, 1
     for gap, claimed, position in beats:
         second += gap
+        visits += gap > completion.LONGEST_GAP_S
         before, trace = trace, completion.after_beat(trace, claimed, position, after(second))
         assert trace.seconds >= before.seconds
         assert trace.watched >= before.watched
         assert trace.position >= 0
     assert trace.seconds <= second
-    assert trace.watched <= second * completion.MAX_SPEED + completion.SLACK_S * len(beats)
+    assert trace.watched <= second * completion.MAX_SPEED + completion.SLACK_S * visits
 
 
 @given(st.integers(0, 500), st.integers(0, 500))

@@ -2,7 +2,10 @@
 
 import frappe
 
-from lms_app.services import access, enrolment, invitations, reasons, rights
+from lms_app.services import access, enrolment, invitations, limits, reasons, rights
+
+# Teachers get a mail for each request, and pupils for each seat.
+JOINS_AN_HOUR = 30
 
 
 @frappe.whitelist(methods=["POST"])
@@ -10,6 +13,7 @@ def join(course: str, message: str = "") -> dict[str, str]:
     """Join a course oneself; return state. course: its slug."""
     name, viewer = _seen(course)
     reasons.deny(rights.LOG_IN if viewer.is_guest else "")
+    limits.count("join", frappe.session.user, most=JOINS_AN_HOUR, seconds=3600)
     return {"state": enrolment.join(frappe.session.user, name, message).state}
 
 

@@ -1,14 +1,23 @@
 """Make thumbnails of a school's own pictures alone, let nobody borrow private files, and keep lessons' private.
 
-Frappe follows `..` on its way to a picture, and to where the thumbnail is written. It takes a new row for proof that a
-file is one's own, whatever address is written into it.
+Frappe follows `..` on its way to a picture, and to where the thumbnail is written. It takes a row for proof that a file
+is one's own, whatever address is written into it, when it is made or later.
 """
+
+import re
+from urllib.parse import unquote
 
 import frappe
 from frappe import _
 from frappe.core.doctype.file.file import File
+from frappe.utils import cint, get_url
 
 from lms_app.services import access, media
+
+# What a row says of where its file is, and to what it belongs; no form of Frappe's changes it, but anybody can send it.
+ADDRESSES = ("file_url", "thumbnail_url")
+PLACE = ("file_name", "attached_to_doctype", "attached_to_name", "attached_to_field")
+_ANYWHERE = re.compile(r"https?://([^/]*)(/.*)", re.DOTALL)
 
 
 class OwnFile(File):
@@ -17,26 +26,84 @@ class OwnFile(File):
     def before_insert(self) -> None:
         """Write a lesson's file where only its guard reaches it, and refuse a row for what somebody may not read."""
         self._keep_private()
-        if not self.content and not self.is_folder:
-            self._refuse_borrowed()
+        self._begin()
         super().before_insert()
 
     def validate(self) -> None:
-        """Keep a lesson's file there."""
+        """Keep a lesson's file there, and every row at its own file."""
         self._keep_private()
+        before = self.get_doc_before_save()
+        # First: Frappe moves files by what is written in the row.
+        if before and not access.is_manager(frappe.session.user):
+            self._refuse_another_place(before)
         super().validate()
+
+    def _begin(self) -> None:
+        """Let a new row say nothing of files that are there already, but for one that somebody may read."""
+        if not access.is_manager(frappe.session.user):
+            # Frappe makes both; whatever stands there is deleted, or shared, with the file.
+            self.thumbnail_url = self.content_hash = None
+        if self.is_folder:
+            self.file_url = None
+            return
+        if self.file_name:
+            # Frappe reads %41 as A after it has written the file, and would find another one there.
+            self.file_name = _plain(self.file_name).replace("/", "")
+        if self.content:
+            self.file_url = None
+            return
+        # A row without an address leads to the file of its name.
+        named = f"{'/private' if cint(self.is_private) else ''}/files/{self.file_name}" if self.file_name else ""
+        self.file_url = address(self.file_url) or named
+        self._refuse_borrowed()
 
     def _refuse_borrowed(self) -> None:
         if media.belongs_behind_the_guard(self):
             frappe.throw(_("Files of lessons have to be uploaded to them"), frappe.PermissionError)
-        if (self.file_url or "").startswith("/private/") and not access.is_manager(frappe.session.user):
-            rows = frappe.get_all("File", {"file_url": self.file_url}, pluck="name")
-            if not any(frappe.get_doc("File", name).has_permission("read") for name in rows):
-                frappe.throw(_("This file is not yours to attach"), frappe.PermissionError)
+        if not self.file_url.startswith("/private/") or access.is_manager(frappe.session.user):
+            return
+        if not any(row.has_permission("read") for row in _rows_of(self.file_url)):
+            frappe.throw(_("This file is not yours to attach"), frappe.PermissionError)
+
+    def _refuse_another_place(self, before: File) -> None:
+        addresses = [[address(row.get(field)) for field in ADDRESSES] for row in (self, before)]
+        places = [[cint(row.is_folder), *(str(row.get(field) or "") for field in PLACE)] for row in (self, before)]
+        if addresses[0] != addresses[1] or places[0] != places[1]:
+            frappe.throw(_("A file stays where it is, and what it belongs to"), frappe.PermissionError)
+        # With its row a file itself becomes public or private, for all rows that lead to it.
+        is_moved = cint(self.is_private) != cint(before.is_private)
+        if is_moved and not all(row.has_permission("write") for row in _rows_of(before.file_url)):
+            frappe.throw(_("This file is not yours alone"), frappe.PermissionError)
 
     def _keep_private(self) -> None:
         if media.belongs_behind_the_guard(self):
             self.is_private = 1
+
+    def is_downloadable(self) -> bool:
+        """Say whether whoever asks may have the file: this one, and none whose address only looks alike.
+
+        The database takes letters for the same that differ in case or accents; Frappe then sends what was asked for.
+        """
+        asked = frappe.local.request.path if getattr(frappe.local, "request", None) else ""
+        is_meant = not asked.startswith("/private/files/") or asked == self.file_url
+        return is_meant and super().is_downloadable()
+
+    def save_file(
+        self,
+        content: bytes | str | None = None,
+        decode: bool = False,
+        ignore_existing_file_check: bool = False,
+        overwrite: bool = False,
+    ) -> dict[str, str] | None:
+        """Write a file; over nothing but itself: Frappe goes by its name, which another file may have on the disk."""
+        name = self.file_name
+        if overwrite and self.file_url:
+            self.file_name = self.file_url.rsplit("/", 1)[-1]
+        try:
+            return super().save_file(content, decode, ignore_existing_file_check, overwrite)
+        finally:
+            if overwrite:
+                self.file_name = name
 
     def make_thumbnail(
         self,
@@ -50,3 +117,32 @@ class OwnFile(File):
         if ".." in f"{self.file_url}_{suffix}".split("/"):
             frappe.throw("A picture and its thumbnail stay in the school's own folder.", frappe.PermissionError)
         return super().make_thumbnail(set_as_thumbnail, width, height, suffix, crop)
+
+
+def address(url: str | None) -> str:
+    """Return an address as Frappe reads it in the end: nothing quoted, and without this site's own host."""
+    plain = _plain(url or "")
+    found = _ANYWHERE.fullmatch(plain)
+    return found[2] if found and _host(found[1]) in _own_hosts() else plain
+
+
+def _own_hosts() -> set[str]:
+    asked = frappe.local.request.host if getattr(frappe.local, "request", None) else ""
+    return {_host(get_url().partition("//")[2].partition("/")[0]), _host(asked)}
+
+
+def _host(words: str) -> str:
+    """Return the host of `user@host:port`."""
+    return words.rpartition("@")[2].partition(":")[0].lower()
+
+
+def _plain(text: str) -> str:
+    while (read := unquote(text)) != text:
+        text = read
+    return text
+
+
+def _rows_of(file_url: str) -> list[File]:
+    # Exactly this one: the database takes letters for the same that differ in case or accents.
+    rows = frappe.get_all("File", {"file_url": file_url}, ["name", "file_url"])
+    return [frappe.get_doc("File", row.name) for row in rows if row.file_url == file_url]

@@ -17,7 +17,7 @@ from lms_app.services.rights import Viewer
 
 STUDENT_ROLE, ASSISTANT_ROLE = "Academy Student", "Academy Assistant"
 INSTRUCTOR_ROLE, MANAGER_ROLE = "Academy Instructor", "Academy Manager"
-# Each with whether it opens the desk: those who teach do so on /teach.
+# Each with whether it opens the desk: those who teach get pages of their own.
 ROLES = {STUDENT_ROLE: 0, ASSISTANT_ROLE: 0, INSTRUCTOR_ROLE: 0, MANAGER_ROLE: 1}
 MANAGERS = frozenset({MANAGER_ROLE, "System Manager", "Administrator"})
 TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
@@ -26,6 +26,10 @@ TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
 
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
+# Nobody's to read but their writer's, who does so on the pages of lessons; no role that a school gives changes that.
+PRIVATE = frozenset({"Academy Note"})
+# Fields by which a document belongs to a part of a course, and so to the course.
+PARTS = {"module": "Academy Module", "lesson": "Academy Lesson"}
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
 
 
@@ -118,6 +122,8 @@ def query_conditions(user: str | None = None, doctype: str | None = None) -> str
     Frappe calls it for lists, reports and searches. "1=0" for nothing: an empty text would take the filter away.
     """
     user = user or frappe.session.user
+    if doctype in PRIVATE:
+        return "1=0"
     if is_manager(user):
         return ""
     if not is_teacher(user) or not doctype:
@@ -143,6 +149,8 @@ def query_conditions(user: str | None = None, doctype: str | None = None) -> str
 def has_permission(doc: Document, ptype: str = "read", user: str | None = None, **_: Any) -> bool:
     """Say whether somebody may do something with a document, if a role lets them at all; Frappe calls it."""
     user = user or frappe.session.user
+    if doc.doctype in PRIVATE:
+        return False
     if is_manager(user):
         return True
     if not is_teacher(user):
@@ -159,20 +167,20 @@ def has_permission(doc: Document, ptype: str = "read", user: str | None = None, 
 
 
 def _courses_of(doc: Document) -> Sequence[str]:
-    """Return the courses that a document belongs to: what it says now, and what was saved."""
+    """Return every course that a document belongs to: by what it says now, in each way, and by what was saved."""
     if doc.doctype == COURSE:
         return [doc.name]
-    said = [doc.get("course")] if doc.get("course") else _course_of_module(doc.get("module"))
-    if doc.is_new():
-        return said
-    # Whoever sends a document could have written another course into it.
-    saved = frappe.db.get_value(doc.doctype, doc.name, "course")
-    return [*said, *([saved] if saved else [])]
+    named = [
+        doc.get("course"),
+        *(_course_of(doctype, doc.get(field)) for field, doctype in PARTS.items()),
+        # Whoever sends a document could have written another course into it.
+        None if doc.is_new() else _course_of(doc.doctype, doc.name),
+    ]
+    return [*dict.fromkeys(course for course in named if course)]
 
 
-def _course_of_module(module: str | None) -> list[str]:
-    course = frappe.db.get_value("Academy Module", module, "course") if module else None
-    return [course] if course else []
+def _course_of(doctype: str, name: str | None) -> str | None:
+    return frappe.db.get_value(doctype, name, "course") if name else None
 
 
 def _teaches_pupil(user: str, student: str) -> bool:

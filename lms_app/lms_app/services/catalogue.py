@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import frappe
+from frappe import _
 from frappe.utils import now_datetime
 
 from lms_app.services import access, addresses, enrolment, markup, outline, reasons, rights, seats
@@ -80,9 +81,9 @@ def course_page(slug: str, user: str) -> frappe._dict:
 
     moved: the slug that it has now, if this is an old one: the page answers 301; nothing else is in it then.
     course (all fields; html: the description, clean), outcomes (texts), instructors (full_name, user_image, role),
-    prerequisites (title, slug, is_completed), outline (modules with lessons, each with decision and is_completed),
-    enrolment (None without one), joining (see `joining`), next (lesson to go on with, or None), viewer. Raises
-    DeniedError with the reason for whom the course is not to be seen.
+    prerequisites (title, slug, is_completed; without a slug where somebody may not see it), outline (modules with
+    lessons, each with decision and is_completed), enrolment (None without one), joining (see `joining`), next (lesson
+    to go on with, or None), viewer. Raises DeniedError with the reason for whom the course is not to be seen.
     """
     course = frappe.db.get_value(access.COURSE, {"slug": slug}, "*", as_dict=True)
     if course is None:
@@ -103,17 +104,23 @@ def course_page(slug: str, user: str) -> frappe._dict:
         **about,
         outline=modules,
         enrolment=enrolled,
-        joining=joining(course, viewer, lacks=any(not one.is_completed for one in about["prerequisites"])),
+        joining=joining(
+            course,
+            viewer,
+            lacks=any(not one.is_completed for one in about["prerequisites"]),
+            is_over=enrolment.is_over(enrolled),
+        ),
         next=outline.next_of(modules) if viewer.state in seats.LEARNING else None,
         viewer=viewer,
     )
 
 
-def joining(course: frappe._dict, viewer: rights.Viewer, *, lacks: bool) -> frappe._dict:
+def joining(course: frappe._dict, viewer: rights.Viewer, *, lacks: bool, is_over: bool = False) -> frappe._dict:
     """Return whether somebody may join a course: reason and words (why not), state (what they would be), seats_left.
 
-    lacks: whether courses that have to come first are not completed. seats_left: None for any number. The answer is as
-    old as the counters; whoever joins is looked at again under a lock.
+    lacks: whether courses that have to come first are not completed. is_over: whether their days of access are used up.
+    seats_left: None for any number. The answer is as old as the counters; whoever joins is looked at again under a
+    lock.
     """
     terms = seats.Terms(
         course.enrolment_mode, course.seats, bool(course.has_waitlist), course.enrol_from, course.enrol_until
@@ -122,8 +129,8 @@ def joining(course: frappe._dict, viewer: rights.Viewer, *, lacks: bool) -> frap
     state = seats.place(terms, course.taken_seats, course.waiting_count)
     if viewer.state in seats.LIVE:
         reason = rights.OF_STATE.get(viewer.state, "already_enrolled")
-    elif viewer.state == seats.EXPIRED:
-        reason = rights.OF_STATE[viewer.state]
+    elif is_over or viewer.state == seats.EXPIRED:
+        reason = rights.OF_STATE[seats.EXPIRED]
     elif course.status != rights.PUBLISHED:
         reason = rights.NOT_PUBLISHED
     else:
@@ -178,17 +185,20 @@ def _literally(word: str) -> str:
 def _about(course: str, user: str) -> dict[str, list[Any]]:
     """Return outcomes, instructors and prerequisites of a course, in one query."""
     rows = frappe.db.sql(
-        "SELECT 'outcomes' part, o.idx, o.outcome title, NULL slug, NULL image, NULL role, 0 is_completed"
+        "SELECT 'outcomes' part, o.idx, o.outcome title, NULL slug, NULL image, NULL role, NULL course, NULL status,"
+        " NULL visibility, 0 belongs, 0 is_completed"
         " FROM `tabAcademy Course Outcome` o WHERE o.parent = %(course)s AND o.parenttype = 'Academy Course'"
-        " UNION ALL SELECT 'instructors', i.idx, u.full_name, NULL, u.user_image, i.role, 0"
+        " UNION ALL SELECT 'instructors', i.idx, u.full_name, NULL, u.user_image, i.role, NULL, NULL, NULL, 0, 0"
         " FROM `tabAcademy Course Instructor` i JOIN tabUser u ON u.name = i.user"
         " WHERE i.parent = %(course)s AND i.parenttype = 'Academy Course' AND i.is_shown = 1 AND u.enabled = 1"
-        " UNION ALL SELECT 'prerequisites', p.idx, c.title, c.slug, NULL, NULL, EXISTS (SELECT 1 FROM"
+        " UNION ALL SELECT 'prerequisites', p.idx, c.title, c.slug, NULL, NULL, c.name, c.status, c.visibility,"
+        " EXISTS (SELECT 1 FROM `tabAcademy Enrollment` e JOIN `tabAcademy Student` s ON s.name = e.student"
+        " WHERE s.user = %(user)s AND e.course = p.requires AND e.state IN %(live)s), EXISTS (SELECT 1 FROM"
         " `tabAcademy Enrollment` e JOIN `tabAcademy Student` s ON s.name = e.student"
         " WHERE s.user = %(user)s AND e.course = p.requires AND e.completed_on IS NOT NULL)"
         " FROM `tabAcademy Course Prerequisite` p JOIN `tabAcademy Course` c ON c.name = p.requires"
         " WHERE p.parent = %(course)s AND p.parenttype = 'Academy Course' ORDER BY 1, 2",
-        {"course": course, "user": user},
+        {"course": course, "user": user, "live": seats.LIVE},
         as_dict=True,
     )
     return {
@@ -198,9 +208,16 @@ def _about(course: str, user: str) -> dict[str, list[Any]]:
             for row in rows
             if row.part == "instructors"
         ],
-        "prerequisites": [
-            frappe._dict(title=row.title, slug=row.slug, is_completed=bool(row.is_completed))
-            for row in rows
-            if row.part == "prerequisites"
-        ],
+        "prerequisites": [_prerequisite(row, user) for row in rows if row.part == "prerequisites"],
     }
+
+
+def _prerequisite(row: frappe._dict, user: str) -> frappe._dict:
+    """Return what somebody may know of a course that comes first: nothing of one that is not theirs to see."""
+    viewer = rights.Viewer(user, access.role_in(user, row.course), seats.ACTIVE if row.belongs else "")
+    is_hidden = bool(rights.see_course(row.status, row.visibility, viewer))
+    return frappe._dict(
+        title=_("A course that you cannot see") if is_hidden else row.title,
+        slug="" if is_hidden else row.slug,
+        is_completed=bool(row.is_completed),
+    )

@@ -13,7 +13,7 @@ Fault = tuple[int, str]
 
 NO_BLOCKS, NO_TEXT, NO_FILE, NO_TITLE, NO_ALT_TEXT = "no_blocks", "no_text", "no_file", "no_title", "no_alt_text"
 NO_CAPTIONS, NO_TRANSCRIPT, NO_VIDEO, NO_DURATION = "no_captions", "no_transcript", "no_video", "no_duration"
-NOT_EMBEDDABLE, BAD_RECIPE = "not_embeddable", "bad_recipe"
+NOT_EMBEDDABLE, BAD_RECIPE, NOT_SEEN = "not_embeddable", "bad_recipe", "not_seen"
 NO_SUMMARY, NO_LEAD, NO_LESSON, NO_PRICE = "no_summary", "no_lead", "no_lesson", "no_price"
 
 Block = Mapping[str, Any]
@@ -40,6 +40,9 @@ def of_lesson(lesson: Block, blocks: Sequence[Block], captioned: Collection[str]
     if lesson.get("completion_rule") == completion.VIDEO:
         if video is None:
             faults.append((0, NO_VIDEO))
+        elif _has(video, "url") and not video.get("file"):
+            # The player of another host does not say how far it is.
+            faults.append((blocks.index(video) + 1, NOT_SEEN))
         elif not video.get("duration"):
             faults.append((blocks.index(video) + 1, NO_DURATION))
     return list(dict.fromkeys(faults))

@@ -110,5 +110,7 @@ def dark_scheme(tokens: Mapping[str, str]) -> dict[str, str]:
 
 def palette_for(title: str) -> Palette:
     """Return the palette that a school of this name begins with: always the same one for the same name."""
-    digest = hashlib.sha256(f"palette 114:{title.strip().casefold()}".encode()).digest()
+    # By way of capitals: some letters have the same ones, and are not alike when they are folded by themselves.
+    plain = title.strip().upper().casefold()
+    digest = hashlib.sha256(f"palette 114:{plain}".encode()).digest()
     return PALETTES[int.from_bytes(digest[:4], "big") % len(PALETTES)]

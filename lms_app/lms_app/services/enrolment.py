@@ -17,11 +17,18 @@ _TERMS = (
     *("enrol_from", "enrol_until", "access_days"),
 )
 
+_ENROLMENT = ("name", "student", "course", "state", "activated_on", "expires_on", "completed_on", "invitation")
+# What says more of a pupil than that the school let them in, and for how long.
+_PERSONAL = ("message", "answer", "last_lesson", "last_seen", "requested_on", "waitlisted_on", "completed_on")
+# States that joining anew may not take away.
+_LASTING = (seats.SUSPENDED, seats.EXPIRED)
+
 
 def join(user: str, course: str, message: str = "", run_key: str = "") -> frappe._dict:
     """Let somebody join a course by themselves; return the enrolment: name, state.
 
-    The state is Active, Waitlisted or Pending Approval. Raises RefusedError with the reason why they cannot.
+    The state is Active, Waitlisted or Pending Approval, or Completed for whoever comes back and has nothing left to do.
+    Whoever comes back has the days of access that are left. Raises RefusedError with the reason why they cannot.
     """
     if len(message) > LONGEST_MESSAGE:
         reasons.refuse("too_long")
@@ -31,19 +38,24 @@ def join(user: str, course: str, message: str = "", run_key: str = "") -> frappe
     known = _known(student, course, run_key)
     reasons.refuse(_may_not_come(known, is_invited=False))
     reasons.refuse(seats.obstacle(terms, now, lacks_prerequisites=bool(missing_prerequisites(user, course))))
-    state = seats.PENDING_APPROVAL if terms.mode == seats.APPROVAL else _place(locked, terms)
+    state = seats.PENDING_APPROVAL if terms.mode == seats.APPROVAL else _place(locked, terms, known)
     return _enrol(locked, student, known, state, run_key=run_key, source="Self", message=message.strip())
 
 
 def admit(user: str, locked: frappe._dict, source: str, *, invitation: str = "", by: str = "") -> frappe._dict:
     """Let somebody into a locked course whom the school wants there: only seats are in their way.
 
-    source: Invitation or Staff. Return the enrolment: name, state; Active or Waitlisted.
+    source: Invitation or Staff. Return the enrolment: name, state; Active or Waitlisted, or Completed for whoever comes
+    back and has nothing left to do. Days of access begin anew.
     """
     student = students.ensure(user)
     known = _known(student, locked.name, "")
-    reasons.refuse(_may_not_come(known, is_invited=True))
-    state = _place(locked, _terms(locked))
+    # A link for many lets nobody in anew who came by it before.
+    is_again = bool(known and invitation) and known.invitation == invitation
+    reasons.refuse(_may_not_come(known, is_invited=not is_again))
+    state = _place(locked, _terms(locked), known)
+    if known and not is_again:
+        _renew(known)
     return _enrol(locked, student, known, state, source=source, invitation=invitation or None, decided_by=by or None)
 
 
@@ -53,12 +65,14 @@ def add(course: str, user: str, by: str) -> frappe._dict:
 
 
 def decide(enrollment: str, *, accept: bool, by: str, answer: str = "") -> str:
-    """Answer a request to join; return the new state: Active, Waitlisted or Cancelled."""
+    """Answer a request to join; return the new state: Active, Waitlisted, Completed or Cancelled."""
     locked, row = _lock_enrolment(enrollment)
     reasons.refuse("" if row.state == seats.PENDING_APPROVAL else "not_pending")
     words = {"answer": answer.strip()[:LONGEST_MESSAGE], "decided_by": by}
     if accept:
-        state = _place(locked, _terms(locked))
+        state = _place(locked, _terms(locked), row)
+        if is_over(row):
+            _renew(row)
         _move(locked, row, state, source="Approval", **words)
     else:
         state = seats.CANCELLED
@@ -103,16 +117,31 @@ def resume(enrollment: str, by: str) -> None:
     settle(locked)
 
 
+def lay_bare(student: str) -> list[str]:
+    """Leave nothing of a pupil's enrolments but what only the school may undo; return the names of those with some.
+
+    That is a suspension, and from when to when access lasts. Whoever calls has locked the courses, and settles them.
+    """
+    rows = frappe.db.get_values(
+        "Academy Enrollment", {"student": student}, ["name", "state", "expires_on"], as_dict=True, for_update=True
+    )
+    kept = [row for row in rows if row.expires_on or row.state in _LASTING]
+    for row in kept:
+        state = row.state if row.state in _LASTING else seats.CANCELLED
+        _set(row.name, {**dict.fromkeys(_PERSONAL), "percent": 0, "state": state})
+    return [row.name for row in kept]
+
+
 def expire_overdue() -> None:
     """End every access whose time is over, and give the seats to whoever waits; a job runs it once a day."""
     overdue = frappe.get_all(
         "Academy Enrollment",
-        {"state": ("in", (seats.ACTIVE, seats.COMPLETED, seats.SUSPENDED)), "expires_on": ("<", now_datetime())},
+        {"state": ("in", (*seats.LEARNING, seats.SUSPENDED, seats.WAITLISTED)), "expires_on": ("<", now_datetime())},
         pluck="name",
     )
     for name in overdue:
         locked, row = _lock_enrolment(name)
-        if row.expires_on and row.expires_on < now_datetime() and row.state in seats.LIVE:
+        if is_over(row) and row.state in seats.LIVE:
             _move(locked, row, seats.EXPIRED)
             settle(locked)
         # Each by itself, so that no course stays locked for all of them.
@@ -152,6 +181,11 @@ def missing_prerequisites(user: str, course: str) -> list[frappe._dict]:
     )
 
 
+def is_over(enrolled: frappe._dict | None) -> bool:
+    """Say whether somebody's days of access are used up."""
+    return bool(enrolled and enrolled.expires_on and enrolled.expires_on < now_datetime())
+
+
 def _terms(locked: frappe._dict) -> seats.Terms:
     return seats.Terms(
         mode=locked.enrolment_mode,
@@ -164,18 +198,23 @@ def _terms(locked: frappe._dict) -> seats.Terms:
 
 def _may_not_come(known: frappe._dict | None, *, is_invited: bool) -> str:
     """Return the reason why an enrolment that is there already is in the way."""
-    if not known or known.state == seats.CANCELLED:
-        return ""
-    if known.state == seats.EXPIRED:
+    if known and (known.state == seats.EXPIRED or (known.state == seats.CANCELLED and is_over(known))):
         # Otherwise days of access could be had without end.
         return "" if is_invited else "expired"
+    if not known or known.state == seats.CANCELLED:
+        return ""
     if is_invited and known.state in (seats.PENDING_APPROVAL, seats.PENDING_PAYMENT):
         return ""
     return "already_enrolled"
 
 
-def _place(locked: frappe._dict, terms: seats.Terms) -> str:
-    """Return where there is room: Active or Waitlisted; raises RefusedError if there is none."""
+def _place(locked: frappe._dict, terms: seats.Terms, known: frappe._dict | None) -> str:
+    """Return where there is room: Active or Waitlisted; raises RefusedError if there is none.
+
+    Whoever completed the course once has nothing to do in it that would take a seat: Completed.
+    """
+    if known and known.completed_on:
+        return seats.COMPLETED
     found = _counts(locked.name)
     state = seats.place(terms, _taken(found), found.get(seats.WAITLISTED, 0))
     reasons.refuse(seats.FULL if state == seats.FULL else "")
@@ -197,8 +236,7 @@ def _taken(found: dict[str, int]) -> int:
 
 def _known(student: str, course: str, run_key: str) -> frappe._dict | None:
     values = {"student": student, "course": course, "run_key": run_key}
-    fields = ["name", "student", "course", "state", "activated_on", "expires_on"]
-    return frappe.db.get_value("Academy Enrollment", values, fields, as_dict=True, for_update=True)
+    return frappe.db.get_value("Academy Enrollment", values, _ENROLMENT, as_dict=True, for_update=True)
 
 
 def _lock_enrolment(enrollment: str) -> tuple[frappe._dict, frappe._dict]:
@@ -206,8 +244,7 @@ def _lock_enrolment(enrollment: str) -> tuple[frappe._dict, frappe._dict]:
     course = frappe.db.get_value("Academy Enrollment", enrollment, "course")
     reasons.refuse("" if course else "unknown")
     locked = lock(course)
-    fields = ["name", "student", "course", "state", "activated_on", "expires_on"]
-    return locked, frappe.db.get_value("Academy Enrollment", enrollment, fields, as_dict=True, for_update=True)
+    return locked, frappe.db.get_value("Academy Enrollment", enrollment, _ENROLMENT, as_dict=True, for_update=True)
 
 
 def _first_in_queue(course: str, number: int) -> list[str]:
@@ -237,9 +274,9 @@ def _enrol(
         )
         enrollment.update({"state": seats.CANCELLED, **values})
         enrollment.insert(ignore_permissions=True)
-        known = frappe._dict(name=enrollment.name, student=student, activated_on=None)
+        known = frappe._dict(name=enrollment.name, student=student, activated_on=None, expires_on=None)
     known.course = locked.name
-    _move(locked, known, state, requested_on=now_datetime(), ended_on=None, completed_on=None, **values)
+    _move(locked, known, state, requested_on=now_datetime(), ended_on=None, **values)
     settle(locked)
     return frappe._dict(name=known.name, state=state)
 
@@ -247,9 +284,12 @@ def _enrol(
 def _move(locked: frappe._dict, row: frappe._dict, state: str, **values: str | datetime | None) -> None:
     """Bring an enrolment into another state, with the times that belong to it and what others are told of it."""
     now = now_datetime()
-    if state == seats.ACTIVE:
-        values |= {"activated_on": now, "waitlisted_on": None}
-        values["expires_on"] = now + timedelta(days=locked.access_days) if locked.access_days else None
+    if state in seats.LEARNING:
+        values["waitlisted_on"] = None
+        # Who was here before goes on with what is left of their time: leaving and coming back is no way to more.
+        if not row.activated_on:
+            values["activated_on"] = now
+            values["expires_on"] = now + timedelta(days=locked.access_days) if locked.access_days else None
         events.log(row.student, events.REGISTERED, (access.COURSE, locked.name), locked.name)
     elif state == seats.WAITLISTED:
         values["waitlisted_on"] = now
@@ -259,6 +299,13 @@ def _move(locked: frappe._dict, row: frappe._dict, state: str, **values: str | d
             events.log(row.student, events.UNREGISTERED, (access.COURSE, locked.name), locked.name)
     _set(row.name, {"state": state, **values})
     notify.moved(row.name, state)
+
+
+def _renew(row: frappe._dict) -> None:
+    """Let somebody's days of access begin again, when they are let in."""
+    anew: dict[str, str | datetime | None] = {"activated_on": None, "expires_on": None}
+    row.update(anew)
+    _set(row.name, anew)
 
 
 def _cancel(locked: frappe._dict, enrollment: str, **values: str) -> None:

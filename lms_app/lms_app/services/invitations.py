@@ -7,7 +7,7 @@ from datetime import timedelta
 import frappe
 from frappe.utils import now_datetime, validate_email_address
 
-from lms_app.services import enrolment, notify, reasons
+from lms_app.services import enrolment, notify, reasons, rights
 
 DAYS = 30
 MOST_DAYS = 365
@@ -19,8 +19,10 @@ def invite(course: str, email: str = "", *, max_uses: int = 1, days: int = DAYS)
     """Make an invitation, mail it if it is for one address, and return its token, which is kept nowhere.
 
     email: only this address may use it, once; empty for a link that anybody may use max_uses times (1 to 500). days:
-    how long, 1 to 365. Raises a ValidationError for an address that is none and for numbers out of range.
+    how long, 1 to 365. Raises a ValidationError for an address that is none and for numbers out of range, RefusedError
+    for a course that is not open to pupils.
     """
+    reasons.refuse(_shut(frappe.db.get_value("Academy Course", course, "status")))
     if email:
         email, max_uses = validate_email_address(email, throw=True), 1
     if not 1 <= max_uses <= MOST_USES or not 1 <= days <= MOST_DAYS:
@@ -46,8 +48,9 @@ def look(token: str) -> frappe._dict:
     row = _find(token)
     if row is None:
         return frappe._dict(title="", slug="", email="", reason="invitation_unknown")
-    course = frappe.db.get_value("Academy Course", row.course, ["title", "slug"], as_dict=True)
-    return frappe._dict(title=course.title, slug=course.slug, email=row.email or "", reason=_obstacle(row))
+    course = frappe.db.get_value("Academy Course", row.course, ["title", "slug", "status"], as_dict=True)
+    reason = _obstacle(row) or _shut(course.status)
+    return frappe._dict(title=course.title, slug=course.slug, email=row.email or "", reason=reason)
 
 
 def accept(user: str, token: str) -> frappe._dict:
@@ -59,7 +62,7 @@ def accept(user: str, token: str) -> frappe._dict:
     reasons.refuse("" if found else "invitation_unknown")
     locked = enrolment.lock(found.course)
     row = frappe.db.get_value("Academy Invitation", found.name, _FIELDS, as_dict=True, for_update=True)
-    reasons.refuse(_obstacle(row))
+    reasons.refuse(_obstacle(row) or _shut(locked.status))
     if row.email and row.email.casefold() != (frappe.db.get_value("User", user, "email") or "").casefold():
         reasons.refuse("invitation_for_another")
     enrolled = enrolment.admit(user, locked, "Invitation", invitation=row.name)
@@ -86,6 +89,11 @@ def _obstacle(row: frappe._dict) -> str:
     if row.state != "Open":
         return f"invitation_{row.state.lower()}"
     return "invitation_expired" if row.expires_on < now_datetime() else ""
+
+
+def _shut(status: str | None) -> str:
+    """Return why nobody comes into a course that is a draft, or was put away."""
+    return "" if status == rights.PUBLISHED else rights.NOT_PUBLISHED
 
 
 def _hash(token: str) -> str:

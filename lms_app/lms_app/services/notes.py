@@ -26,13 +26,20 @@ def write(user: str, lesson: str, text: str) -> None:
     reasons.deny("" if course else rights.UNKNOWN)
     reasons.deny("" if access.enrolment_of(user, course) else rights.NOT_ENROLLED)
     student = students.ensure(user)
-    known = frappe.db.get_value(NOTE, {"student": student, "lesson": lesson}, "name", for_update=True)
+    # One window after the other: two that save a first note at once would wait for each other.
+    frappe.db.get_value("Academy Student", student, "name", for_update=True)
+    own = {"student": student, "lesson": lesson}
     if not text.strip():
-        if known:
-            frappe.db.delete(NOTE, {"name": known})
-    elif known:
-        frappe.db.set_value(NOTE, known, "body", text)
-    else:
-        frappe.get_doc(
-            {"doctype": NOTE, "student": student, "lesson": lesson, "course": course, "body": text}
-        ).db_insert(ignore_if_duplicate=True)
+        frappe.db.delete(NOTE, own)
+    elif frappe.db.exists(NOTE, own) or not _begin(own, course, text):
+        frappe.db.set_value(NOTE, own, "body", text)
+
+
+def _begin(own: dict[str, str], course: str, text: str) -> bool:
+    """Write a first note; say whether it was the first, which only the database knows for sure."""
+    try:
+        frappe.get_doc({"doctype": NOTE, **own, "course": course, "body": text}).db_insert()
+    except frappe.UniqueValidationError:
+        frappe.clear_last_message()
+        return False
+    return True

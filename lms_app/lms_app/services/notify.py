@@ -18,6 +18,7 @@ def moved(enrollment: str, state: str) -> None:
     with speaking(row.language):
         told = {
             seats.ACTIVE: (_("You are enrolled: {0}"), _("Your place is ready. Begin whenever you like.")),
+            seats.COMPLETED: (_("You are enrolled: {0}"), _("What you did in the course is kept.")),
             seats.WAITLISTED: (
                 _("You are on the waitlist: {0}"),
                 _("All seats are taken. The next one that becomes free is yours, in the order of the list."),
@@ -73,7 +74,7 @@ def invited(email: str, course: str, token: str) -> None:
 def _row(enrollment: str) -> frappe._dict:
     """Return what a mail about an enrolment needs."""
     [row] = frappe.db.sql(
-        "SELECT e.answer, e.message, e.course, c.title, c.slug, u.email, u.full_name, u.enabled,"
+        "SELECT e.name, e.answer, e.message, e.course, c.title, c.slug, u.email, u.full_name, u.enabled,"
         " s.mails_about_enrolment, s.mails_about_progress, u.language"
         " FROM `tabAcademy Enrollment` e JOIN `tabAcademy Course` c ON c.name = e.course"
         " JOIN `tabAcademy Student` s ON s.name = e.student JOIN `tabUser` u ON u.name = s.user WHERE e.name = %s",
@@ -101,25 +102,27 @@ def _write_to_pupil(row: frappe._dict, preference: str, subject: str, sentences:
 
 
 def _ask_teachers(row: frappe._dict) -> None:
-    """Tell the leads of a course that somebody wants to join."""
+    """Tell the leads of a course that somebody wants to join; who cannot open the desk is told who answers there."""
     leads = frappe.db.sql(
-        "SELECT u.email, u.full_name, u.language FROM `tabAcademy Course Instructor` i"
+        "SELECT u.email, u.full_name, u.language, u.user_type FROM `tabAcademy Course Instructor` i"
         " JOIN `tabUser` u ON u.name = i.user"
         " WHERE i.parent = %s AND i.parenttype = 'Academy Course' AND i.role = %s AND u.enabled = 1 ORDER BY i.idx",
         (row.course, rights.LEAD),
         as_dict=True,
     )
     for lead in leads:
+        has_desk = lead.user_type == "System User"
         with speaking(lead.language or frappe.local.lang):
             asks = _("{0} asks to join the course.").format(row.full_name)
+            to_do = [] if has_desk else [_("A manager of the school answers requests in the desk.")]
             _send(
                 lead.email,
                 _("A request for {0}").format(row.title),
                 {
                     "name": lead.full_name,
-                    "sentences": [asks, *([row.message] if row.message else [])],
-                    "address": get_url("/teach"),
-                    "action": _("Answer it"),
+                    "sentences": [asks, *([row.message] if row.message else []), *to_do],
+                    "address": get_url(f"/app/academy-enrollment/{row.name}" if has_desk else f"/learn/c/{row.slug}"),
+                    "action": _("Open the request") if has_desk else _("Go to the course"),
                     "preferences": "",
                 },
             )

@@ -28,23 +28,28 @@ def export(user: str) -> dict[str, Any]:
 def erase(user: str, confirmation: str) -> None:
     """Remove all that the app keeps of somebody, for good; the user stays, and can still log in.
 
+    A suspension stays on record, and from when to when an access lasts that is limited: only the school lifts these.
     confirmation: the user's own e-mail address, written by hand. Raises RefusedError for any other.
     """
     if confirmation.strip().casefold() != _address(user).casefold():
         reasons.refuse("not_confirmed")
-    student = students.find(user)
+    student, kept = students.find(user), []
     if student:
         # In one order, as everywhere, so that nobody waits in a circle.
         courses = sorted({*frappe.get_all("Academy Enrollment", {"student": student}, pluck="course")})
         locked = [enrolment.lock(course) for course in courses]
+        kept = enrolment.lay_bare(student)
         for doctype, filters in _owned(user):
-            frappe.db.delete(doctype, filters)
-        frappe.db.delete("Academy Student", {"name": student})
+            is_kept = kept and doctype == "Academy Enrollment"
+            frappe.db.delete(doctype, {**filters, "name": ("not in", kept)} if is_kept else filters)
+        if not kept:
+            frappe.db.delete("Academy Student", {"name": student})
         for course in locked:
             enrolment.settle(course)
     frappe.db.delete("Academy Invitation", {"email": _address(user)})
-    frappe.db.delete("Has Role", {"parenttype": "User", "parent": user, "role": access.STUDENT_ROLE})
-    frappe.cache.hdel("roles", user)
+    if not kept:
+        frappe.db.delete("Has Role", {"parenttype": "User", "parent": user, "role": access.STUDENT_ROLE})
+        frappe.cache.hdel("roles", user)
 
 
 def _owned(user: str) -> list[tuple[str, dict[str, Any]]]:

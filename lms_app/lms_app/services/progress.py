@@ -3,6 +3,9 @@
 Locks are taken in one order, course before enrolment before progress, so that nobody waits in a circle.
 """
 
+from dataclasses import replace
+from datetime import datetime
+
 import frappe
 from frappe.utils import cint, now_datetime
 
@@ -33,7 +36,7 @@ def beat(user: str, lesson: str, seconds: int, position: int | None = None) -> f
         _demand_open(user, row)
         return frappe._dict(percent=0, is_completed=False, watched=0)
     now = now_datetime()
-    before = Trace(row.seconds or 0, row.position or 0, row.watched or 0, row.last_beat)
+    before = _trace(row)
     if not row.progress:
         _demand_open(user, row)
     after = completion.after_beat(before, seconds, position, now)
@@ -47,7 +50,8 @@ def beat(user: str, lesson: str, seconds: int, position: int | None = None) -> f
         # Another window of the same pupil may have beaten meanwhile: this time was counted there.
         frappe.db.sql(
             "UPDATE `tabAcademy Lesson Progress` SET seconds = %(seconds)s, position = %(position)s,"
-            " watched = %(watched)s, last_beat = %(now)s, modified = %(now)s"
+            " watched = %(watched)s, visit_began = %(visit_began)s, visit_from = %(visit_from)s,"
+            " last_beat = %(now)s, modified = %(now)s"
             " WHERE name = %(name)s AND last_beat <=> %(before)s",
             {**_values(after), "now": now, "name": row.progress, "before": before.last_beat},
         )
@@ -66,7 +70,7 @@ def declare(user: str, lesson: str) -> frappe._dict:
     if row.is_completed:
         return frappe._dict(percent=cint(row.percent), is_completed=True)
     now = now_datetime()
-    trace = Trace(row.seconds or 0, row.position or 0, row.watched or 0, row.last_beat or now)
+    trace = replace(_trace(row), last_beat=row.last_beat or now)
     return frappe._dict(percent=_complete(row, trace), is_completed=True)
 
 
@@ -122,8 +126,9 @@ def _row(user: str, lesson: str) -> frappe._dict:
     rows = frappe.db.sql(
         "SELECT l.name lesson, l.course, l.completion_rule, l.video_percent, l.is_required, l.status lesson_status,"
         " e.name enrollment, e.student, e.state, e.percent, p.name progress, p.seconds, p.position, p.watched,"
-        " p.last_beat, p.is_completed, IF(l.completion_rule = %(video)s, (SELECT b.duration FROM"
-        " `tabAcademy Lesson Block` b WHERE b.parent = l.name AND b.parenttype = 'Academy Lesson' AND b.kind = 'Video'"
+        " p.last_beat, p.visit_began, p.visit_from, p.is_completed,"
+        " IF(l.completion_rule = %(video)s, (SELECT b.duration FROM `tabAcademy Lesson Block` b"
+        " WHERE b.parent = l.name AND b.parenttype = 'Academy Lesson' AND b.kind = 'Video'"
         " ORDER BY b.idx LIMIT 1), 0) duration"
         " FROM `tabAcademy Lesson` l LEFT JOIN (`tabAcademy Enrollment` e JOIN `tabAcademy Student` s"
         " ON s.name = e.student AND s.user = %(user)s) ON e.course = l.course AND e.state IN %(learning)s"
@@ -165,8 +170,9 @@ def _is_completed(row: frappe._dict, trace: Trace) -> bool:
 def _begin(row: frappe._dict, trace: Trace) -> None:
     """Write down that a pupil has opened a lesson for the first time."""
     _remember_last(row)
-    _insert(row, trace, is_completed=False)
-    events.log(row.student, events.INITIALIZED, ("Academy Lesson", row.lesson), row.course)
+    # Two windows may open a lesson at once: whichever comes first has started the clock.
+    if _insert(row, trace, is_completed=False):
+        events.log(row.student, events.INITIALIZED, ("Academy Lesson", row.lesson), row.course)
 
 
 def _remember_last(row: frappe._dict) -> None:
@@ -174,18 +180,28 @@ def _remember_last(row: frappe._dict) -> None:
     frappe.db.set_value("Academy Enrollment", row.enrollment, seen, update_modified=False)
 
 
-def _insert(row: frappe._dict, trace: Trace, *, is_completed: bool) -> None:
+def _insert(row: frappe._dict, trace: Trace, *, is_completed: bool) -> bool:
+    """Write the first row of a pupil and a lesson, under the enrolment's lock; say whether it was the first."""
     now = now_datetime()
     values = {"enrollment": row.enrollment, "lesson": row.lesson, "course": row.course, "first_seen": now}
     values |= {"is_completed": int(is_completed), "completed_on": now if is_completed else None}
-    # Two windows may open a lesson at once; one row is enough, and whichever comes first starts the clock.
-    frappe.get_doc({"doctype": PROGRESS, **values, **_values(trace), "last_beat": trace.last_beat}).db_insert(
-        ignore_if_duplicate=True
+    try:
+        frappe.get_doc({"doctype": PROGRESS, **values, **_values(trace), "last_beat": trace.last_beat}).db_insert()
+    except frappe.UniqueValidationError:
+        frappe.clear_last_message()
+        return False
+    return True
+
+
+def _trace(row: frappe._dict) -> Trace:
+    return Trace(
+        row.seconds or 0, row.position or 0, row.watched or 0, row.last_beat, row.visit_began, row.visit_from or 0
     )
 
 
-def _values(trace: Trace) -> dict[str, int]:
-    return {"seconds": trace.seconds, "position": trace.position, "watched": trace.watched}
+def _values(trace: Trace) -> dict[str, int | datetime | None]:
+    """Return the fields that keep a trace, but for when the last beat was."""
+    return {field: value for field, value in vars(trace).items() if field != "last_beat"}
 
 
 def _complete(row: frappe._dict, trace: Trace) -> int:
@@ -195,20 +211,19 @@ def _complete(row: frappe._dict, trace: Trace) -> int:
     enrolled = frappe.db.get_value("Academy Enrollment", row.enrollment, fields, as_dict=True, for_update=True)
     reasons.deny("" if enrolled and enrolled.state in seats.LEARNING else rights.NOT_ENROLLED)
     _remember_last(row)
-    known = frappe.db.get_value(
-        PROGRESS,
-        {"enrollment": row.enrollment, "lesson": row.lesson},
-        ["name", "is_completed"],
-        as_dict=True,
-        for_update=True,
-    )
-    if known and known.is_completed:
-        return cint(enrolled.percent)
-    if known:
+    # Tried first: to look for a row that is not there locks the place of others' first rows as well.
+    if row.progress or not _insert(row, trace, is_completed=True):
+        known = frappe.db.get_value(
+            PROGRESS,
+            {"enrollment": row.enrollment, "lesson": row.lesson},
+            ["name", "is_completed"],
+            as_dict=True,
+            for_update=True,
+        )
+        if known.is_completed:
+            return cint(enrolled.percent)
         done = {**_values(trace), "last_beat": trace.last_beat, "is_completed": 1, "completed_on": now_datetime()}
         frappe.db.set_value(PROGRESS, known.name, done)
-    else:
-        _insert(row, trace, is_completed=True)
     events.log(row.student, events.COMPLETED, ("Academy Lesson", row.lesson), row.course)
     if enrolled.completed_on:
         # What is completed stays so, whatever was added since.

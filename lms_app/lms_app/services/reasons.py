@@ -89,6 +89,7 @@ def _sentences() -> dict[str, str]:
         "invitation_revoked": _("This invitation has been taken back."),
         "invitation_expired": _("This invitation has expired."),
         "invitation_for_another": _("This invitation is for another e-mail address."),
+        "too_often": _("You have done this too often; try again in an hour."),
         "too_long": _("This text is too long."),
         "not_confirmed": _("Write your e-mail address to confirm."),
         "no_blocks": _("there is nothing in it"),
@@ -101,6 +102,10 @@ def _sentences() -> dict[str, str]:
         "no_video": _("the video is missing"),
         "no_duration": _("the video's length is missing"),
         "not_embeddable": _("nothing from this address can be embedded"),
+        "not_seen": _(
+            "nobody can tell how much of a video at another host was watched: upload the video itself, or let the"
+            " lesson be completed by hand or by being opened"
+        ),
         "bad_recipe": _("the recipe is incomplete"),
         "foreign_file": _("the file belongs to something else"),
         "no_summary": _("a summary"),

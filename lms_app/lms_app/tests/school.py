@@ -113,4 +113,5 @@ def remove(courses: Iterable[str]) -> None:
     frappe.db.delete("__Auth", {"doctype": "User", "name": people})
     frappe.db.delete("User", {"name": people})
     frappe.clear_cache()
+    frappe.cache.delete_keys("often:")
     frappe.db.commit()

@@ -105,6 +105,25 @@ class TestCoursePage(SiteTestCase):
         self.assertEqual(page.joining.reason, "log_in")
         self.assertIsNone(page.next)
 
+    def test_what_comes_first_is_named_only_to_whom_it_is_open(self):
+        ada, lead = school.person("ada"), school.person("lead", access.INSTRUCTOR_ROLE)
+        draft, private, members = (
+            school.course(title=f"Secret {number}", **values)
+            for number, values in enumerate(({"status": "Draft"}, {"visibility": "Private"}, {"visibility": "Members"}))
+        )
+        first = [{"requires": one.name} for one in (draft, private, members)]
+        course = school.course(prerequisites=first)
+        hidden = ("A course that you cannot see", "")
+        for user, shown in (("Guest", []), (ada, [members]), (lead, [draft, private, members])):
+            found = [(one.title, one.slug) for one in self.page(course, user).prerequisites]
+            told = [one.name for one in shown]
+            wanted = [(one.title, one.slug) if one.name in told else hidden for one in (draft, private, members)]
+            self.assertEqual(found, wanted, user)
+        enrolment.add(private.name, ada, by="Administrator")
+        page = self.page(course, ada)
+        self.assertEqual([bool(one.slug) for one in page.prerequisites], [False, True, True])
+        self.assertEqual(page.joining.reason, "prerequisites")
+
     def test_what_joining_would_come_to_is_what_it_comes_to(self):
         ada = school.person("ada")
         for values in (
@@ -218,6 +237,12 @@ class TestCourse(SiteTestCase):
         course.status, course.instructors = "Published", []
         with self.assertRaisesRegex(frappe.ValidationError, "without a summary, a lead instructor"):
             course.save()
+
+    def test_a_module_that_opens_on_a_date_has_one(self):
+        course = school.course()
+        with self.assertRaisesRegex(frappe.ValidationError, "needs the date"):
+            school.module(course, release_rule="On Date")
+        school.module(course, release_rule="On Date", release_on="2030-01-01 08:00:00")
 
     def test_modules_never_wait_for_one_another(self):
         course = school.course()

@@ -1,6 +1,10 @@
+import io
 import json
+from pathlib import Path
 
 import frappe
+from frappe.utils import get_url
+from PIL import Image
 
 from lms_app.services import content, enrolment, media, notes, reasons
 from lms_app.tests import school
@@ -188,6 +192,16 @@ class TestMedia(SiteTestCase):
         for name in (note.name, "no-such-file", "..%2f..%2fsite_config.json"):
             self.assertEqual(self.get(name, self.pupil).status_code, 403, name)
 
+    def test_a_file_whose_name_looks_alike_opens_no_other(self):
+        rows = []
+        for user, name in (("Administrator", "alike.txt"), (school.person("bo"), "ALIKE.txt")):
+            with school.as_user(user):
+                row = {"doctype": "File", "file_name": name, "content": frappe.generate_hash(), "is_private": 1}
+                rows.append(frappe.get_doc(row).insert())
+        self.addCleanup(lambda: ([frappe.delete_doc("File", row.name) for row in rows], frappe.db.commit()))
+        frappe.db.commit()
+        self.assertEqual([ask(row.file_url, key=self.other).status_code for row in rows], [403, 200])
+
     def test_a_page_among_the_files_is_a_download(self):
         self.assertIn("attachment", self.get(self.page, self.pupil).headers["Content-Disposition"])
 
@@ -214,3 +228,110 @@ class TestFiles(SiteTestCase):
             on_lesson = {"attached_to_doctype": "Academy Lesson", "attached_to_name": self.lesson}
             frappe.get_doc({**row, **on_lesson}).insert()
         frappe.get_doc(row).insert()
+
+    def test_what_is_uploaded_is_written_anew_whatever_address_comes_with_it(self):
+        secret = frappe.get_doc({"doctype": "File", "file_name": "s.txt", "content": CANARY, "is_private": 1}).insert()
+        name = secret.file_url.removeprefix("/private/files/")
+        quoted = f"%{ord(name[0]):x}{name[1:]}"
+        for row in (
+            {"file_name": "mine.txt", "file_url": secret.file_url},
+            {"file_name": "mine.txt", "file_url": get_url(secret.file_url)},
+            {"file_name": quoted},
+            {"file_name": quoted.replace("%", "%25")},
+        ):
+            with school.as_user(school.person("ada")):
+                file = frappe.get_doc({"doctype": "File", "content": "mine", "is_private": 1, **row}).insert()
+            self.assertNotEqual(file.file_url, secret.file_url, row)
+            self.assertEqual(frappe.get_doc("File", file.name).get_content(), "mine", row)
+
+    def test_an_address_that_is_written_in_another_way_is_the_same(self):
+        secret = frappe.get_doc({"doctype": "File", "file_name": "s.txt", "content": CANARY, "is_private": 1}).insert()
+        with school.as_user(school.person("ada")):
+            name = secret.file_url.removeprefix("/private/files/").upper()
+            loud = {"doctype": "File", "file_name": name, "content": frappe.generate_hash(), "is_private": 1}
+            self.assertEqual(frappe.get_doc(loud).insert().file_url, f"/private/files/{name}")
+            for url in (
+                get_url(secret.file_url),
+                secret.file_url.replace("/s", "/%73"),
+                secret.file_url.replace("/s", "/%2573"),
+                # The database takes this one for the loud one above.
+                secret.file_url,
+            ):
+                row = {"doctype": "File", "file_url": url, "file_name": "mine.txt", "is_private": 1}
+                with self.assertRaises(frappe.PermissionError):
+                    frappe.get_doc(row).insert(ignore_permissions=True)
+            no_address = {"doctype": "File", "file_name": secret.file_url.split("/")[-1], "is_private": 1}
+            with self.assertRaises(frappe.PermissionError):
+                frappe.get_doc(no_address).insert(ignore_permissions=True)
+
+    def test_a_row_of_one_s_own_cannot_be_turned_to_the_file_of_somebody_else(self):
+        secret = frappe.get_doc({"doctype": "File", "file_name": "s.txt", "content": CANARY, "is_private": 1}).insert()
+        with school.as_user(school.person("ada")):
+            own = {"doctype": "File", "file_name": "own.txt", "content": "mine", "is_private": 1}
+            own = frappe.get_doc(own).insert()
+            for change in (
+                {"file_url": secret.file_url},
+                {"file_url": secret.file_url, "is_private": 0},
+                {"file_url": get_url(secret.file_url)},
+                {"file_url": secret.file_url.replace("/s", "/%73")},
+                {"thumbnail_url": secret.file_url},
+                {"attached_to_doctype": "Academy Lesson", "attached_to_name": self.lesson},
+                {"attached_to_field": "title"},
+                {"file_name": secret.file_name, "is_folder": 1},
+                {"file_url": ""},
+            ):
+                changed = frappe.get_doc("File", own.name).update(change)
+                with self.assertRaisesRegex(frappe.PermissionError, "stays where it is"):
+                    changed.save()
+        self.assertEqual(frappe.get_doc("File", secret.name).get_content(), CANARY)
+
+    def test_a_file_of_one_s_own_is_opened_and_shut_again(self):
+        with school.as_user(school.person("ada")):
+            name = frappe.generate_hash()
+            row = {"doctype": "File", "file_name": f"{name}.txt", "content": name, "is_private": 1}
+            file = frappe.get_doc(row).insert()
+            for is_private, beginning in ((0, "/files/"), (1, "/private/files/")):
+                file.reload()
+                file.is_private = is_private
+                file.save()
+                self.assertTrue(file.file_url.startswith(beginning), file.file_url)
+
+    def test_a_file_that_others_have_as_well_is_moved_by_none_of_them(self):
+        content = frappe.generate_hash()
+        logo = frappe.get_doc(
+            {"doctype": "File", "file_name": "logo.txt", "content": content, "is_private": 0}
+        ).insert()
+        with school.as_user(school.person("ada")):
+            row = {"doctype": "File", "file_name": "mine.txt", "content": content, "is_private": 0}
+            same = frappe.get_doc(row).insert()
+            self.assertEqual(same.file_url, logo.file_url)
+            same.is_private = 1
+            with self.assertRaisesRegex(frappe.PermissionError, "not yours alone"):
+                same.save()
+        self.assertTrue(logo.exists_on_disk())
+
+    def test_whoever_manages_the_school_may_turn_a_row_to_another_file(self):
+        one, other = (
+            frappe.get_doc({"doctype": "File", "file_name": "a.txt", "content": frappe.generate_hash()}).insert()
+            for _ in range(2)
+        )
+        one.file_url = other.file_url
+        one.save()
+        self.assertEqual(one.file_url, other.file_url)
+
+    def test_a_picture_is_made_smaller_where_it_is_and_over_no_other(self):
+        pictures = []
+        for name, size in (("logo.png", 9), ("mine.png", 99), ("logo.png", 99)):
+            picture = io.BytesIO()
+            Image.new("RGB", (size, size)).save(picture, "PNG", compress_level=0)
+            row = {"doctype": "File", "file_name": name, "content": picture.getvalue(), "is_private": 0}
+            pictures.append(frappe.get_doc(row).insert())
+        logo, mine, same = pictures
+        # What was uploaded a second time is there once, whatever it is called.
+        self.assertEqual(same.file_url, mine.file_url)
+        before = Path(logo.get_full_path()).read_bytes()
+        same = frappe.get_doc("File", same.name)
+        same.db_set("file_name", logo.file_url.rsplit("/", 1)[-1])
+        same.optimize_file()
+        self.assertEqual(Path(logo.get_full_path()).read_bytes(), before)
+        self.assertEqual(same.file_url, mine.file_url)

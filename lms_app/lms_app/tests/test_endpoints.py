@@ -1,10 +1,12 @@
 import importlib
 import inspect
 import pkgutil
+from unittest.mock import patch
 
 import frappe
 
 import lms_app
+from lms_app.api import enrolment
 from lms_app.services import reasons
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
@@ -68,8 +70,9 @@ class TestRefusals(SiteTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.addClassCleanup(lambda: school.remove([]))
-        cls.key = key_of(school.person("ada"))
+        cls.course = school.course()
+        cls.addClassCleanup(lambda: school.remove([cls.course.name]))
+        cls.key, cls.other = key_of(school.person("ada")), key_of(school.person("bo"))
         frappe.db.commit()
 
     def test_a_refusal_has_a_code_for_the_page_and_words_for_everybody_else(self):
@@ -87,3 +90,16 @@ class TestRefusals(SiteTestCase):
         answer = ask("/api/method/lms_app.api.progress.beat", {"lesson": {"x": 1}}, key=self.key)
         self.assertGreaterEqual(answer.status_code, 400)
         self.assertNotIn("reason", answer.json)
+
+    def test_nobody_joins_and_leaves_without_end(self):
+        frappe.cache.delete_keys("often:join:")
+        self.addCleanup(frappe.cache.delete_keys, "often:join:")
+        path = "/api/method/lms_app.api.enrolment"
+        with patch.object(enrolment, "JOINS_AN_HOUR", 2):
+            for _ in range(2):
+                self.assertEqual(ask(f"{path}.join", {"course": self.course.slug}, key=self.key).status_code, 200)
+                self.assertEqual(ask(f"{path}.leave", {"course": self.course.slug}, key=self.key).status_code, 200)
+            answer = ask(f"{path}.join", {"course": self.course.slug}, key=self.key)
+            self.assertEqual((answer.status_code, answer.json["reason"]), (409, "too_often"))
+            # The school's other pupils may come from the same address.
+            self.assertEqual(ask(f"{path}.join", {"course": self.course.slug}, key=self.other).status_code, 200)

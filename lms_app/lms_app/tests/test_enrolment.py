@@ -3,9 +3,9 @@ from functools import partial
 from unittest.mock import patch
 
 import frappe
-from frappe.utils import add_days, now_datetime
+from frappe.utils import add_days, get_url, now_datetime
 
-from lms_app.services import access, enrolment, invitations, progress, reasons, students
+from lms_app.services import access, catalogue, enrolment, invitations, notes, progress, reasons, students
 from lms_app.tests import school
 from lms_app.tests.parallel import at_once
 from lms_app.tests.site_case import SiteTestCase
@@ -86,6 +86,52 @@ class TestJoining(EnrolmentCase):
         self.assertEqual(frappe.db.count("Academy Enrollment", {"course": course.name}), 1)
         self.assertEqual(access.enrolment_of(user, course.name).percent, 50)
 
+    def test_whoever_leaves_and_comes_back_has_the_days_that_are_left(self):
+        course, user = school.course({}, {}, access_days=30), school.person("ada")
+        enrolment.join(user, course.name)
+        begun, end = add_days(now_datetime(), -20), add_days(now_datetime(), 10)
+        row = {"course": course.name}
+        frappe.db.set_value("Academy Enrollment", row, {"activated_on": begun, "expires_on": end})
+        enrolment.leave(user, course.name)
+        enrolment.join(user, course.name)
+        found = access.enrolment_of(user, course.name)
+        self.assertEqual((found.state, found.activated_on, found.expires_on), ("Active", begun, end))
+        enrolment.leave(user, course.name)
+        frappe.db.set_value("Academy Enrollment", row, "expires_on", add_days(now_datetime(), -1))
+        self.assertEqual(catalogue.course_page(course.slug, user).joining.reason, "expired")
+        with self.refused("expired"):
+            enrolment.join(user, course.name)
+        enrolment.add(course.name, user, by="Administrator")
+        self.assertEqual((access.enrolment_of(user, course.name).expires_on - now_datetime()).days, 29)
+
+    def test_nobody_waits_on_for_more_days_than_they_had(self):
+        course = school.course(access_days=30, seats=1)
+        ada, bo = school.person("ada"), school.person("bo")
+        enrolment.join(ada, course.name)
+        enrolment.leave(ada, course.name)
+        enrolment.join(bo, course.name)
+        self.assertEqual(enrolment.join(ada, course.name).state, "Waitlisted")
+        student = students.find(ada)
+        yesterday = add_days(now_datetime(), -1)
+        frappe.db.set_value("Academy Enrollment", {"course": course.name, "student": student}, "expires_on", yesterday)
+        with patch.object(frappe.db, "commit"):
+            enrolment.expire_overdue()
+        self.assertEqual(self.state(ada, course), "Expired")
+
+    def test_a_completed_course_that_somebody_left_is_completed_when_they_come_back(self):
+        course = school.course({"completion_rule": "View"}, seats=1)
+        ada, bo = school.person("ada"), school.person("bo")
+        enrolment.join(ada, course.name)
+        progress.beat(ada, school.lessons_of(course)[0], 0)
+        enrolment.leave(ada, course.name)
+        enrolment.join(bo, course.name)
+        # They take no seat, so they need not wait for one.
+        self.assertEqual(enrolment.join(ada, course.name).state, "Completed")
+        found = access.enrolment_of(ada, course.name)
+        self.assertEqual((found.state, found.percent), ("Completed", 100))
+        self.assertTrue(found.completed_on)
+        self.assertEqual(self.counters(course), (2, 1, 0))
+
     def test_whoever_is_suspended_cannot_leave_and_come_back(self):
         course, user = school.course(), school.person("ada")
         name = enrolment.join(user, course.name).name
@@ -141,6 +187,22 @@ class TestInvitations(EnrolmentCase):
         with self.refused("invitation_used"):
             invitations.accept(school.person("cy"), token)
 
+    def test_a_link_for_many_gives_nobody_their_days_twice(self):
+        self.course.access_days = 30
+        self.course.save()
+        token = invitations.invite(self.course.name, max_uses=5)
+        invitations.accept(self.ada, token)
+        enrolment.leave(self.ada, self.course.name)
+        row, yesterday = {"course": self.course.name}, add_days(now_datetime(), -1)
+        end = frappe.db.get_value("Academy Enrollment", row, "expires_on")
+        self.assertEqual(invitations.accept(self.ada, token).state, "Active")
+        self.assertEqual(frappe.db.get_value("Academy Enrollment", row, "expires_on"), end)
+        enrolment.leave(self.ada, self.course.name)
+        frappe.db.set_value("Academy Enrollment", row, "expires_on", yesterday)
+        with self.refused("expired"):
+            invitations.accept(self.ada, token)
+        self.assertEqual(invitations.accept(self.ada, invitations.invite(self.course.name)).state, "Active")
+
     def test_its_token_is_kept_nowhere(self):
         token = invitations.invite(self.course.name)
         row = frappe.db.get_value("Academy Invitation", {"course": self.course.name}, "*", as_dict=True)
@@ -158,6 +220,18 @@ class TestInvitations(EnrolmentCase):
             invitations.accept(self.ada, token)
         with self.refused("invitation_unknown"):
             invitations.accept(self.ada, token + "x")
+
+    def test_nobody_is_invited_to_a_course_that_is_not_open(self):
+        token = invitations.invite(self.course.name)
+        for status in ("Draft", "In Review", "Archived"):
+            self.course.reload()
+            self.course.status = status
+            self.course.save()
+            with self.refused("not_published"):
+                invitations.invite(self.course.name)
+            with self.refused("not_published"):
+                invitations.accept(self.ada, token)
+            self.assertEqual(invitations.look(token).reason, "not_published")
 
     def test_it_makes_no_seat(self):
         self.course.seats = 1
@@ -222,6 +296,18 @@ class TestMails(EnrolmentCase):
         self.assertEqual(self.mails(school.course(title="Soups"), ada), [([ada], "You are enrolled: Soups")])
         asked = self.mails(school.course(title="Sauces", enrolment_mode="Approval"), ada)
         self.assertEqual(asked, [([ada], "We have your request: Sauces"), ([lead], "A request for Sauces")])
+
+    def test_every_mail_about_a_request_leads_to_a_page_that_its_reader_can_open(self):
+        ada, lead = school.person("ada"), school.person("lead", access.INSTRUCTOR_ROLE)
+        for user_type, page in (("Website User", "/learn/c/{slug}"), ("System User", "/app/academy-enrollment/{name}")):
+            course = school.course(enrolment_mode="Approval")
+            frappe.db.set_value("User", lead, "user_type", user_type)
+            with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
+                name = enrolment.join(ada, course.name).name
+            addresses = [call.kwargs["args"]["address"] for call in send.call_args_list]
+            own = get_url(f"/learn/c/{course.slug}")
+            self.assertEqual(addresses, [own, get_url(page.format(slug=course.slug, name=name))])
+        frappe.db.set_value("User", lead, "user_type", "Website User")
 
     def test_whoever_wants_no_mails_gets_none(self):
         ada = school.person("dora")
@@ -318,3 +404,20 @@ class TestAtOnce(EnrolmentCase):
         at_once([partial(progress.beat, user, lesson, 15) for _ in range(6)])
         frappe.db.rollback()
         self.assertEqual(frappe.db.get_value("Academy Lesson Progress", {"lesson": lesson}, "seconds"), 15)
+
+    def test_windows_that_open_a_lesson_or_save_a_first_note_at_once_are_all_answered(self):
+        user = self.people[0]
+        for rule, state in (("Manual", "Active"), ("View", "Completed")):
+            course = self.course({"completion_rule": rule})
+            [lesson] = school.lessons_of(course)
+            enrolment.join(user, course.name)
+            frappe.db.commit()
+            found = at_once([partial(progress.beat, user, lesson, 0) for _ in range(6)])
+            self.assertEqual([one for one in found if isinstance(one, Exception)], [])
+            found = at_once([partial(notes.write, user, lesson, f"note {number}") for number in range(6)])
+            self.assertEqual(found, [None] * 6)
+            self.assertEqual(self.states(course), {state: 1})
+            for doctype in ("Academy Lesson Progress", "Academy Note"):
+                self.assertEqual(frappe.db.count(doctype, {"course": course.name}), 1, doctype)
+            verbs = frappe.get_all("Academy Event", {"course": course.name}, pluck="verb")
+            self.assertEqual(len(verbs), len({*verbs}) + (rule == "View"), verbs)

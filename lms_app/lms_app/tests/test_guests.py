@@ -83,6 +83,13 @@ class TestGuests(SiteTestCase):
             self.assertEqual({is_shared(visit(path)) for _ in range(3)}, {False}, path)
         self.assertEqual({is_shared(visit(method="HEAD")) for _ in range(3)}, {False})
 
+    def test_each_address_has_its_own(self):
+        visit("/learn")
+        self.assertFalse(is_shared(visit("/learn/")))
+        for _ in range(2):
+            self.assertTrue(is_shared(visit("/learn")))
+            self.assertTrue(is_shared(visit("/learn/")))
+
     def test_each_language_has_its_own(self):
         visit()
         frappe.local.lang = "fr"

@@ -1,5 +1,6 @@
 import gzip
 import re
+from urllib.parse import quote
 
 import frappe
 from werkzeug.test import TestResponse
@@ -29,20 +30,22 @@ class TestPages(SiteTestCase):
             {"title": "Stock", "is_preview": 1, "completion_rule": "View"},
             {"title": "Roux", "blocks": [{"kind": "Markdown", "body": CANARY}]},
             title="Soups <b>and more</b>",
+            summary="Loops over {index}, then {next}.",
             outcomes=[{"outcome": "Cook </script><script>alert(1)</script>"}],
         )
         cls.hidden = school.course(title="Sauces", visibility="Private")
         cls.draft = school.course(title="Salads", status="Draft")
+        cls.abroad = school.course(title="Супы и соусы", visibility="Members")
         frappe.db.commit()
         cls.path = f"/learn/c/{cls.course.slug}"
         cls.first, cls.second = (
             f"{cls.path}/l/{frappe.db.get_value('Academy Lesson', name, 'slug')}"
             for name in school.lessons_of(cls.course)
         )
-        cls.addClassCleanup(school.remove, [cls.course.name, cls.hidden.name, cls.draft.name])
+        cls.addClassCleanup(school.remove, [one.name for one in (cls.course, cls.hidden, cls.draft, cls.abroad)])
 
     def tearDown(self):
-        joined = ("in", [self.course.name, self.hidden.name])
+        joined = ("in", [self.course.name, self.hidden.name, self.abroad.name])
         for enrolled in frappe.get_all("Academy Enrollment", {"course": joined}, pluck="name"):
             frappe.db.delete("Academy Lesson Progress", {"enrollment": enrolled})
             frappe.db.delete("Academy Enrollment", {"name": enrolled})
@@ -70,6 +73,9 @@ class TestPages(SiteTestCase):
     def test_what_somebody_wrote_ends_no_script(self):
         for path in (self.path, self.first):
             self.assertNotIn("<script>alert(1)", text(ask(path, key=self.key)))
+
+    def test_words_in_braces_are_words(self):
+        self.assertIn("Loops over {index}, then {next}.</p>", text(ask(self.path)))
 
     def test_a_guest_reads_a_preview_and_nothing_else_of_a_lesson(self):
         self.assertIn("Boil <strong>water</strong>", text(ask(self.first)))
@@ -149,6 +155,13 @@ class TestPages(SiteTestCase):
         self.assertEqual((answer.status_code, answer.location), (303, f"/learn/c/{self.hidden.slug}"))
         self.assertEqual(ask("/i/no-such-token").status_code, 404)
 
+    def test_pages_that_are_asked_for_by_the_names_of_their_files_are_not_found(self):
+        for page in ("invitation", "course", "lesson"):
+            for path in (f"/learn/{page}", f"/learn/{page}?token=&slug=&lesson="):
+                self.assertEqual(ask(path).status_code, 404, path)
+        for token in ("", {"x": 1}):
+            self.assertEqual(ask("/learn/invitation", {"token": token}, key=self.key).status_code, 404)
+
     def test_an_old_address_leads_to_the_new_one(self):
         course = frappe.get_doc("Academy Course", self.course.name)
         before, course.slug = course.slug, "soups-again"
@@ -161,6 +174,28 @@ class TestPages(SiteTestCase):
             course.slug = before
             course.save(ignore_permissions=True)
             frappe.db.commit()
+
+    def test_addresses_in_any_script_lead_where_they_should(self):
+        course = frappe.get_doc("Academy Course", self.abroad.name)
+        old = f"/learn/c/{quote(course.slug)}"
+        self.assertIn("%", old)
+        self.assertEqual(ask(old).location, f"/login?redirect-to={old}")
+        self.assertEqual(ask(old, {"deed": "join"}, key=self.key).location, old)
+        frappe.db.rollback()
+        course.reload()
+        course.slug = "щи"
+        course.save(ignore_permissions=True)
+        frappe.db.commit()
+        answer = ask(old, key=self.key)
+        self.assertEqual((answer.status_code, answer.location), (301, f"/learn/c/{quote('щи')}"))
+        self.assertEqual(ask(answer.location, key=self.key).status_code, 200)
+
+    def test_a_course_says_which_address_is_its_own(self):
+        page = text(ask(f"{self.path}?from=a-letter"))
+        own = frappe.utils.get_url(self.path)
+        self.assertEqual(re.findall(r'<link rel="canonical" href="([^"]*)"', page), [own])
+        self.assertEqual(re.findall(r'<meta property="og:url" content="([^"]*)"', page), [own])
+        self.assertNotIn("canonical", text(ask("/learn")))
 
     def test_pages_are_light(self):
         self.join()

@@ -240,6 +240,15 @@ class TestDoors(SiteTestCase):
                 )
                 self.assertEqual(answer.status_code, 403, (doctype, change))
 
+    def test_a_lesson_cannot_be_put_into_a_course_beside_one_s_own(self):
+        own = next(name for name in self.courses if name != self.rows["Academy Course"])
+        lesson = {"course": own, "module": self.rows["Academy Module"], "title": "Slipped in"}
+        key = self.strangers["the lead of another course"]
+        self.assertEqual(ask("/api/resource/Academy Lesson", lesson, key=key).status_code, 403)
+        # The same with a module of one's own is what leads do.
+        lesson["module"] = frappe.db.get_value("Academy Module", {"course": own}, "name")
+        self.assertEqual(ask("/api/resource/Academy Lesson", lesson, key=key).status_code, 200)
+
     def test_the_lead_of_a_course_reads_and_changes_it(self):
         for doctype in ("Academy Course", "Academy Module", "Academy Lesson"):
             path = f"/api/resource/{doctype}/{self.rows[doctype]}"
@@ -253,7 +262,19 @@ class TestDoors(SiteTestCase):
     def test_nobody_but_the_pupil_reads_a_note(self):
         path = f"/api/resource/Academy Note/{self.rows['Academy Note']}"
         self.assertEqual(ask(path, key=self.own).status_code, 403)
+        for who in ("System Manager", access.MANAGER_ROLE):
+            key = key_of(school.person(who.lower().replace(" ", "-"), who))
+            frappe.db.commit()
+            for door, data in self.doors("Academy Note", self.rows["Academy Note"]):
+                self.assert_nothing(ask(door, data, key=key), self.rows["Academy Note"], (who, door))
         self.assertEqual(notes.read(school.person("canary-pupil"), self.rows["Academy Lesson"]), CANARY)
+
+    def test_no_permission_that_a_school_gives_opens_a_note(self):
+        head = school.person("canary-head", "System Manager")
+        note = frappe.get_doc("Academy Note", self.rows["Academy Note"])
+        for right in ("read", "write", "delete", "export"):
+            self.assertFalse(access.has_permission(note, right, head), right)
+        self.assertEqual(access.query_conditions(head, "Academy Note"), "1=0")
 
     def test_the_hash_of_an_invitation_is_shown_to_nobody(self):
         answer = ask(f"/api/resource/Academy Invitation/{self.rows['Academy Invitation']}", key=self.own)

@@ -55,6 +55,30 @@ class TestPrivacy(SiteTestCase):
         self.assertTrue(frappe.db.exists("User", self.user))
         self.assertEqual(access.enrolment_of(self.other, self.course.name).state, "Active")
 
+    def test_to_be_forgotten_lifts_no_suspension_and_brings_no_days_of_access(self):
+        limited, gone = school.course(access_days=30), school.course(access_days=30)
+        for course in (limited, gone):
+            enrolment.join(self.user, course.name)
+        end = access.enrolment_of(self.user, limited.name).expires_on
+        enrolment.suspend(access.enrolment_of(self.user, self.course.name).name, by="Administrator")
+        frappe.db.set_value("Academy Enrollment", {"course": gone.name}, "state", "Expired")
+        privacy.erase(self.user, self.user)
+        for course, reason in ((self.course, "already_enrolled"), (gone, "expired")):
+            with school.told(reasons.RefusedError, reason):
+                enrolment.join(self.user, course.name)
+        self.assertEqual(access.enrolment_of(self.user, self.course.name).state, "Suspended")
+        enrolment.join(self.user, limited.name)
+        self.assertEqual(access.enrolment_of(self.user, limited.name).expires_on, end)
+
+    def test_what_stays_for_that_says_nothing_else(self):
+        enrolment.suspend(access.enrolment_of(self.user, self.course.name).name, by="Administrator")
+        privacy.erase(self.user, self.user)
+        found = privacy.export(self.user)
+        [row] = [one for one in found["Academy Enrollment"] if one["course"] == self.course.name]
+        self.assertEqual((row["state"], row["percent"], row["last_lesson"]), ("Suspended", 0, None))
+        for doctype in ("Academy Lesson Progress", "Academy Note", "Academy Event", "Academy Invitation"):
+            self.assertEqual(found[doctype], [], doctype)
+
     def test_nothing_is_removed_by_mistake(self):
         with self.assertRaises(reasons.RefusedError):
             privacy.erase(self.user, self.other)

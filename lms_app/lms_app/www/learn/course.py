@@ -26,7 +26,8 @@ def get_context(context: frappe._dict) -> None:
         {
             "page_title": course.meta_title or course.title,
             "description": course.meta_description or course.summary or "",
-            "canonical": get_url(f"/learn/c/{course.slug}"),
+            # Not `canonical`: Frappe writes the name of the page's file into that.
+            "canonical_address": get_url(f"/learn/c/{course.slug}"),
             "structured": _structured(page),
             "unlisted": course.visibility != rights.PUBLIC or course.status != rights.PUBLISHED,
             "duration": durations.words,

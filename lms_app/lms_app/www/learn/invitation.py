@@ -12,7 +12,7 @@ no_cache = 1
 
 def get_context(context: frappe._dict) -> None:
     """Fill in what the invitation is to, and accept it where a form asks for that."""
-    token = frappe.form_dict.token
+    token = str(frappe.form_dict.get("token") or "")
     if pages.is_form():
         pages.act(context, lambda: f"/learn/c/{enrolment.accept_invitation(token)['course']}")
     found = invitations.look(token)

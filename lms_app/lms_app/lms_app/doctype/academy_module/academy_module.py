@@ -17,7 +17,10 @@ class AcademyModule(Document):
             self.position = (last or 0) + 1
 
     def validate(self) -> None:
-        """Refuse a release that never comes."""
+        """Refuse a release that never comes, or that nobody has said when."""
+        if self.release_rule == release.ON_DATE and not self.release_on:
+            # The form asks for it, but a module does not always come from the form.
+            frappe.throw(_("A module that opens on a date needs the date"))
         if self.release_rule != release.AFTER_MODULE:
             self.release_after = None
             return

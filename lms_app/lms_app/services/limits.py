@@ -1,0 +1,15 @@
+"""How often somebody may do what others are told of or have to wait for."""
+
+import frappe
+
+from lms_app.services import reasons
+
+
+def count(deed: str, user: str, most: int, seconds: int) -> None:
+    """Count that somebody does something; raises RefusedError for more than so often in so many seconds.
+
+    By user: a whole school may come from one address.
+    """
+    key = frappe.cache.make_key(f"often:{deed}:{user}")
+    frappe.cache.set(key, 0, ex=seconds, nx=True)
+    reasons.refuse("too_often" if frappe.cache.incrby(key, 1) > most else "")

@@ -1,0 +1,19 @@
+"""What DocTypes declare, as far as it can be seen without a site."""
+
+import json
+from pathlib import Path
+
+DOCTYPES = Path(__file__).parents[1] / "lms_app" / "lms_app" / "doctype"
+
+
+def test_pictures_that_every_guest_sees_are_uploaded_as_public_ones():
+    declared = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(DOCTYPES.glob("*/*.json"))]
+    pictures = {
+        (doctype["name"], field["fieldname"]): field.get("make_attachment_public")
+        for doctype in declared
+        for field in doctype["fields"]
+        if field["fieldtype"] in ("Attach", "Attach Image")
+    }
+    assert pictures == {("Academy Course", "cover"): 1, ("Academy Settings", "logo"): 1}
+    # Whatever else is attached to a course is nobody's business.
+    assert not any(doctype.get("make_attachments_public") for doctype in declared)
