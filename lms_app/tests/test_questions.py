@@ -48,11 +48,11 @@ def test_what_a_question_lacks_is_named(kind, options, values, lacks):
     assert faults(kind, *options, **values) == lacks
 
 
-def test_accepted_words_are_wholly_right_unless_somebody_says_otherwise():
-    rows = [{"key": "a"}, {"key": "b"}]
-    assert questions.with_weights(scoring.SHORT_TEXT, rows) == [100, 100]
-    assert questions.with_weights(scoring.SHORT_TEXT, [*rows, {"key": "c", "weight": 50}]) == [0, 0, 50]
-    assert questions.with_weights(scoring.SINGLE, rows) == [0, 0]
+def test_an_accepted_word_is_wholly_right_unless_somebody_says_otherwise():
+    rows = [{"key": "a"}, {"key": "b", "weight": 50}, {"key": "c", "weight": -1}]
+    for kind in scoring.WRITTEN:
+        assert questions.with_weights(kind, rows) == [100, 50, -1]
+    assert questions.with_weights(scoring.SINGLE, rows) == [0, 50, -1]
 
 
 def test_a_statement_needs_no_rows():

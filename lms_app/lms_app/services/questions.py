@@ -34,9 +34,12 @@ def read(question: Row, options: Sequence[Row]) -> Question:
 
 
 def with_weights(kind: str, options: Sequence[Row]) -> list[float]:
-    """Return the weights of options; all accepted words are wholly right where nobody said how right they are."""
-    weights = [float(row.get("weight") or 0) for row in options]
-    return [100.0] * len(weights) if kind in scoring.WRITTEN and not any(weights) else weights
+    """Return the weights of options; an accepted word is wholly right where nobody said how right it is.
+
+    What is accepted for its feedback alone has a weight below 0.
+    """
+    usual = 100.0 if kind in scoring.WRITTEN else 0.0
+    return [float(row.get("weight") or 0) or usual for row in options]
 
 
 def faults(question: Row, options: Sequence[Row]) -> list[str]:
