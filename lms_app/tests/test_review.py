@@ -87,7 +87,7 @@ def test_answers_of_every_kind_are_said_in_words():
     for kind, answer, words in (
         (scoring.SINGLE, "i", ["volt"]),
         (scoring.MULTIPLE, ["i"], ["volt"]),
-        (scoring.MATCHING, {"i": "t"}, ["volt → U"]),
+        (scoring.MATCHING, {"i": "t"}, ["volt: U"]),
         (scoring.CLOZE, {"2": "b", "1": "a"}, ["1: a", "2: b"]),
         (scoring.SHORT_TEXT, "i", ["i"]),
         (scoring.ESSAY, None, []),
@@ -100,7 +100,7 @@ def test_what_would_have_been_right_is_said_for_every_kind():
     found = {kind: review.right(Question(kind, rows)) for kind in scoring.KINDS}
     assert found[scoring.SINGLE] == found[scoring.TRUE_FALSE] == ["one"]
     assert found[scoring.MULTIPLE] == found[scoring.ORDERING] == ["one", "two"]
-    assert found[scoring.MATCHING] == ["one → 1", "two → 2"]
+    assert found[scoring.MATCHING] == ["one: 1", "two: 2"]
     assert found[scoring.CLOZE] == ["1: 1", "2: 2"]
     assert found[scoring.ESSAY] == []
     assert review.right(Question(scoring.NUMERIC, [Option("a", key="3", weight=100)])) == ["3"]

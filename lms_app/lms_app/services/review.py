@@ -69,7 +69,7 @@ def said(asked: Mapping[str, Any], answer: Any) -> list[str]:
     if isinstance(answer, list):
         return [texts.get(one, one) for one in answer]
     if asked["kind"] == scoring.MATCHING:
-        return [f"{texts.get(one, one)} → {texts.get(other, other)}" for one, other in answer.items()]
+        return [f"{texts.get(one, one)}: {texts.get(other, other)}" for one, other in answer.items()]
     return [f"{gap}: {answer[gap]}" for gap in sorted(answer, key=int)]
 
 
@@ -79,7 +79,7 @@ def right(question: Question) -> list[str]:
     if kind == scoring.ESSAY:
         return []
     if kind == scoring.MATCHING:
-        return [f"{option.text} → {option.key}" for option in options if option.text]
+        return [f"{option.text}: {option.key}" for option in options if option.text]
     if kind == scoring.ORDERING:
         return [option.text for option in options]
     if kind == scoring.CLOZE:
