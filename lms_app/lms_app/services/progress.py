@@ -72,12 +72,10 @@ def declare(user: str, lesson: str) -> frappe._dict:
 
 def fulfil(enrollment: str, lesson: str) -> None:
     """Complete a lesson for a pupil who did what it asks for, such as passing its quiz: whoever calls this knows it."""
-    row = frappe.db.get_value(
-        "Academy Enrollment", enrollment, ["name as enrollment", "student", "course"], as_dict=True
-    )
+    row = frappe.db.get_value("Academy Enrollment", enrollment, ["student", "course"], as_dict=True)
+    row.update(enrollment=enrollment, lesson=lesson)
     fields = ["seconds", "position", "watched", "last_beat"]
     known = frappe.db.get_value(PROGRESS, {"enrollment": enrollment, "lesson": lesson}, fields, as_dict=True)
-    row.lesson = lesson
     _complete(row, Trace(**known) if known else Trace())
 
 

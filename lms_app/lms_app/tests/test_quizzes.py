@@ -403,9 +403,13 @@ class TestDocuments(QuizCase):
         with self.assertRaisesRegex(frappe.ValidationError, "one needs the weight 100"):
             school.question(bank, options=[{"text": "a"}, {"text": "b"}])
 
-    def test_a_question_that_was_asked_cannot_be_deleted(self):
+    def test_a_question_that_was_asked_stays_of_its_kind_and_cannot_be_deleted(self):
         attempt = self.begun()
         asked = frappe.db.get_value("Academy Quiz Answer", {"parent": attempt}, "question")
+        question = frappe.get_doc("Academy Question", asked)
+        question.kind = "Multiple Choice"
+        with self.assertRaisesRegex(frappe.ValidationError, "asked already"):
+            question.save(ignore_permissions=True)
         frappe.db.delete("Academy Quiz Slot", {"question": asked})
         with self.assertRaises(frappe.LinkExistsError):
             frappe.delete_doc("Academy Question", asked)

@@ -21,9 +21,11 @@ class AcademyQuestion(Document):
             row.weight = weight
 
     def validate(self) -> None:
-        """Refuse another course, and a question that nobody could answer."""
+        """Refuse another course, another kind once it was asked, and a question that nobody could answer."""
         before = self.get_doc_before_save()
         if before and before.course != self.course:
             frappe.throw(_("A question stays in its course"))
+        if before and before.kind != self.kind and frappe.db.exists("Academy Quiz Answer", {"question": self.name}):
+            frappe.throw(_("This has been asked already, and answers are of its kind; make another question"))
         if faults := questions.faults(self.as_dict(), [row.as_dict() for row in self.options]):
             frappe.throw("<br>".join(reasons.words(reason) for reason in faults), title=_("This cannot be asked yet"))
