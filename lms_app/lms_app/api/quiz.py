@@ -27,6 +27,13 @@ def save_answer(
 
 
 @frappe.whitelist(methods=["POST"])
+def clock(attempt: str) -> dict[str, bool | int | None]:
+    """Return is_under_way and seconds_left of an attempt: it may have been handed in elsewhere, or given more time."""
+    _nothing_but("attempt")
+    return quiz_engine.clock(_pupil(), attempt)
+
+
+@frappe.whitelist(methods=["POST"])
 def submit(attempt: str) -> None:
     """Hand an attempt in; again, it changes nothing."""
     _nothing_but("attempt")

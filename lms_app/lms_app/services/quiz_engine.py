@@ -97,6 +97,13 @@ def save(user: str, attempt: str, position: int, response: Any, seq: int) -> fra
     return kept
 
 
+def clock(user: str, attempt: str) -> frappe._dict:
+    """Return is_under_way and seconds_left (None without a limit) of an attempt, by the clock that counts."""
+    row = _row(user, attempt)
+    is_under_way = row.state == attempts.IN_PROGRESS
+    return frappe._dict(is_under_way=is_under_way, seconds_left=seconds_left(row.deadline, now_datetime()))
+
+
 def save_form(user: str, attempt: str, form: Mapping[str, Any]) -> None:
     """Keep the answers of a form that holds a whole attempt, where they differ from what is kept already."""
     _row(user, attempt)

@@ -222,6 +222,7 @@ class TestAnswering(QuizCase):
         for call in (
             lambda: quiz_engine.save(other, attempt, 1, "x", 1),
             lambda: quiz_engine.submit(other, attempt),
+            lambda: quiz_engine.clock(other, attempt),
             lambda: quiz_pages.attempt_page(attempt, other),
             lambda: quiz_pages.attempt_page(attempt, school.person("lead")),
         ):
@@ -249,7 +250,9 @@ class TestAnswering(QuizCase):
         late = later(minutes=14)
         with late:
             self.assertTrue(self.save(attempt, "gluten").is_kept)
+            self.assertLessEqual(quiz_engine.clock(self.user, attempt).seconds_left, 60)
         quiz_engine.submit(self.user, attempt)
+        self.assertFalse(quiz_engine.clock(self.user, attempt).is_under_way)
         self.assertNotEqual(quiz_engine.start(self.user, quiz.name), attempt)
         override.delete(ignore_permissions=True)
         with self.assertRaises(frappe.UniqueValidationError):

@@ -203,10 +203,21 @@ function take() {
 				const minutes = Math.ceil(this.seconds / 60);
 				announcer.textContent = minutes === 1 ? words.minute : say(words.minutes, minutes);
 			}
-			if (this.seconds === 0 && before !== 0) {
+			if (this.seconds === 0 && (before !== 0 || Math.round(Date.now() / 1000) % 15 === 0)) this.end();
+		},
+		async ask() {
+			const found = await call("clock");
+			if (!found.is_under_way) location.reload();
+			this.set(found.seconds_left);
+			return found.seconds_left;
+		},
+		async end() {
+			// Somebody may have given more time meanwhile.
+			const seconds = await this.ask().catch(() => 0);
+			if (seconds === 0) {
 				announcer.textContent = words.over;
 				handIn();
-			} else if (this.seconds === 0 && Math.round(Date.now() / 1000) % 15 === 0) handIn();
+			}
 		},
 	};
 
@@ -332,6 +343,7 @@ function take() {
 		addEventListener("visibilitychange", () => {
 			keepAll();
 			flush();
+			if (!document.hidden) clock.ask().catch(() => {}); // without a connection the time goes on as it was
 		});
 		addEventListener("pagehide", () => {
 			keepAll();
