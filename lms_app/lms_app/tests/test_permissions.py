@@ -106,6 +106,7 @@ class TestDoors(SiteTestCase):
         cls.addClassCleanup(lambda: frappe.delete_doc("Academy Category", category.name, force=True))
         student = frappe.db.get_value("Academy Student", {"user": pupil}, "name")
         cls.rows = {"Academy Category": category.name, "Academy Course": course.name, "Academy Student": student}
+        cls.rows["Academy Lesson"] = lesson
         for doctype in doctypes(istable=0, issingle=0):
             if doctype not in cls.rows:
                 cls.rows[doctype] = frappe.db.get_value(doctype, {"course": course.name}, "name")
