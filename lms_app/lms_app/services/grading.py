@@ -106,9 +106,10 @@ def _settle(locked: frappe._dict, rows: list[frappe._dict], **values: datetime |
 def _complete(locked: frappe._dict, quiz: frappe._dict) -> None:
     """Complete the lesson of a quiz that is passed now, for a pupil who is still learning."""
     tried = frappe.db.sql(
-        "SELECT state, points, most FROM `tabAcademy Quiz Attempt` WHERE quiz = %s AND enrollment = %s"
-        " ORDER BY attempt_no LOCK IN SHARE MODE",
-        (locked.quiz, locked.enrollment),
+        # By pupil as well, so that the index of attempts finds them and nobody else's are locked.
+        "SELECT state, points, most FROM `tabAcademy Quiz Attempt` WHERE quiz = %s AND student = %s"
+        " AND enrollment = %s ORDER BY attempt_no LOCK IN SHARE MODE",
+        (locked.quiz, locked.student, locked.enrollment),
         as_dict=True,
     )
     if not (locked.is_learning and attempts.is_passed(result(quiz, tried), quiz.pass_percent)):
