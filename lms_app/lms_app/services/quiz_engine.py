@@ -147,14 +147,12 @@ def submit_overdue() -> None:
         frappe.db.commit()
 
 
-def extend(quiz: str, student: str) -> None:
-    """Let an attempt that is under way end when the pupil's rules say so now."""
-    running = frappe.db.get_value(
-        ATTEMPT, {"quiz": quiz, "student": student, "state": attempts.IN_PROGRESS}, ["name", "started_on"], as_dict=True
-    )
-    if running:
-        ends = attempts.deadline(quiz_content.rules(quiz_content.of(quiz), student), running.started_on)
-        frappe.db.set_value(ATTEMPT, running.name, "deadline", ends)
+def extend(quiz: str, student: str = "") -> None:
+    """Let the attempts at a quiz that are under way, or a pupil's alone, end when the rules say so now."""
+    wanted = {"quiz": quiz, "state": attempts.IN_PROGRESS, **({"student": student} if student else {})}
+    for running in frappe.get_all(ATTEMPT, wanted, ["name", "student", "started_on"]):
+        rules = quiz_content.rules(quiz_content.of(quiz), running.student)
+        frappe.db.set_value(ATTEMPT, running.name, "deadline", attempts.deadline(rules, running.started_on))
 
 
 def seconds_left(ends: datetime | None, now: datetime) -> int | None:

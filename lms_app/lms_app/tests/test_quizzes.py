@@ -259,6 +259,14 @@ class TestAnswering(QuizCase):
             for _ in range(2):
                 frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
 
+    def test_other_times_of_a_quiz_hold_for_attempts_that_have_begun(self):
+        quiz = self.quiz(SHORT, time_limit=10)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        quiz.time_limit = 20
+        quiz.save(ignore_permissions=True)
+        started, ends = self.kept(attempt, "started_on", "deadline")
+        self.assertEqual(ends - started, timedelta(minutes=20))
+
 
 class TestGrading(QuizCase):
     def test_a_passed_quiz_completes_its_lesson_and_a_failed_one_does_not(self):

@@ -5,7 +5,7 @@ from frappe import _
 from frappe.model.document import Document
 from frappe.utils import get_datetime
 
-from lms_app.services import quiz_content
+from lms_app.services import quiz_content, quiz_engine
 
 
 class AcademyQuiz(Document):
@@ -21,3 +21,8 @@ class AcademyQuiz(Document):
         if self.opens_on and self.closes_on and get_datetime(self.opens_on) >= get_datetime(self.closes_on):
             frappe.throw(_("A quiz cannot close before it opens"))
         quiz_content.check(self)
+
+    def on_update(self) -> None:
+        """Let other times hold for attempts that have begun as well."""
+        if any(self.has_value_changed(field) for field in ("time_limit", "closes_on")):
+            quiz_engine.extend(self.name)
