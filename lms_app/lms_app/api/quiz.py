@@ -68,5 +68,5 @@ def _pupil() -> str:
 
 def _nothing_but(*names: str) -> None:
     """Refuse a request that says more than it may, such as a time: Frappe would pass over it in silence."""
-    more = {*frappe.local.form_dict} - {*names, "cmd", "csrf_token", "data", "_lang"}
+    more = {*frappe.local.form_dict} - {*names, "cmd", "csrf_token", "_lang"}
     reasons.reject("unexpected" if more else "")
