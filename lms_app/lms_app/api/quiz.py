@@ -2,7 +2,7 @@
 
 import frappe
 
-from lms_app.services import access, grading, question_import, quiz_engine, reasons, rights
+from lms_app.services import access, grading, question_import, quiz_content, quiz_engine, reasons, rights
 
 
 @frappe.whitelist(methods=["POST"])
@@ -43,7 +43,7 @@ def submit(attempt: str) -> None:
 @frappe.whitelist(methods=["POST"])
 def grade(attempt: str, position: int, points: float, comment: str = "") -> dict[str, str | float | int]:
     """Grade an answer of an attempt that was handed in, as a teacher; return state, percent, is_passed."""
-    course = frappe.db.get_value(quiz_engine.ATTEMPT, attempt, "course")
+    course = frappe.db.get_value(quiz_content.ATTEMPT, attempt, "course")
     reasons.deny("" if course else rights.NOT_STAFF)
     access.to_grade(frappe.session.user, course)
     return grading.grade(attempt, position, points, comment, by=frappe.session.user)
@@ -55,7 +55,7 @@ def import_questions(bank: str, text: str, form: str) -> dict[str, int | list[di
 
     form: GIFT or CSV.
     """
-    course = frappe.db.get_value("Academy Question Bank", bank, "course")
+    course = frappe.db.get_value(quiz_content.BANK, bank, "course")
     reasons.deny("" if course else rights.NOT_STAFF)
     access.to_edit(frappe.session.user, course)
     return question_import.into(bank, text, form)

@@ -17,8 +17,8 @@ from lms_app.services import (
     scoring,
     seats,
 )
+from lms_app.services.quiz_content import ANSWER, ATTEMPT
 
-ATTEMPT, ANSWER = "Academy Quiz Attempt", "Academy Quiz Answer"
 LONGEST_COMMENT = 2000
 _LOCKED = ("name", "quiz", "course", "lesson", "student", "enrollment", "state", "deadline", "submitted_on")
 

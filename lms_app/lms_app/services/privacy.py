@@ -4,14 +4,14 @@ from typing import Any
 
 import frappe
 
-from lms_app.services import access, enrolment, quiz_engine, quiz_pages, reasons, students
+from lms_app.services import access, enrolment, quiz_content, quiz_pages, reasons, students
 
 # What is a pupil's own, by the field that says whose it is; in the order in which it can be removed.
-OF_ENROLLMENT = {"Academy Lesson Progress": "enrollment", quiz_engine.ATTEMPT: "enrollment"}
+OF_ENROLLMENT = {"Academy Lesson Progress": "enrollment", quiz_content.ATTEMPT: "enrollment"}
 OF_STUDENT = {
     "Academy Note": "student",
     "Academy Event": "student",
-    quiz_engine.ATTEMPT: "student",
+    quiz_content.ATTEMPT: "student",
     "Academy Override": "student",
     "Academy Enrollment": "student",
 }
@@ -25,7 +25,7 @@ def export(user: str) -> dict[str, Any]:
     for doctype, filters in _owned(user):
         found[doctype] = _rows(doctype, filters)
     # No way round what a quiz lets its pupils see, as long as it lets them try again.
-    found[quiz_engine.ATTEMPT] = quiz_pages.results_of(students.find(user) or "")
+    found[quiz_content.ATTEMPT] = quiz_pages.results_of(students.find(user) or "")
     found["Academy Invitation"] = _rows("Academy Invitation", {"email": _address(user)})
     for row in found["Academy Invitation"]:
         # A door, not a fact about somebody.

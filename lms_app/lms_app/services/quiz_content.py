@@ -9,7 +9,8 @@ from frappe.model.document import Document
 
 from lms_app.services import access, attempts, drawing, outline, progress, questions, reasons, rights
 
-QUIZ, QUESTION, OVERRIDE = "Academy Quiz", "Academy Question", "Academy Override"
+QUIZ, QUESTION, BANK = "Academy Quiz", "Academy Question", "Academy Question Bank"
+ATTEMPT, ANSWER, OVERRIDE = "Academy Quiz Attempt", "Academy Quiz Answer", "Academy Override"
 FIXED, RANDOM = "Fixed", "Random"
 
 _QUIZ = (
@@ -38,7 +39,7 @@ def check(quiz: Document) -> None:
         row.count = 1 if is_fixed else max(1, row.count or 0)
         if not (row.question or row.bank):
             frappe.throw(_("Row {0}: {1}").format(row.idx, reasons.words("no_question")))
-        source, name = (QUESTION, row.question) if is_fixed else ("Academy Question Bank", row.bank)
+        source, name = (QUESTION, row.question) if is_fixed else (BANK, row.bank)
         if frappe.db.get_value(source, name, "course") != quiz.course:
             frappe.throw(_("Row {0}: {1}").format(row.idx, reasons.words("foreign_question")))
     try:

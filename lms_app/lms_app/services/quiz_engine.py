@@ -12,21 +12,13 @@ import frappe
 from frappe.utils import now_datetime
 
 from lms_app.services import attempts, drawing, grading, quiz_content, reasons, responses, rights, seats
+from lms_app.services.quiz_content import ANSWER, ATTEMPT
 
-ATTEMPT, ANSWER = "Academy Quiz Attempt", "Academy Quiz Answer"
 # What fits into a field of whole numbers.
 LAST_SEQ = 2**31 - 1
 _ROW = (
-    "name",
-    "creation",
-    "modified",
-    "owner",
-    "modified_by",
-    "docstatus",
-    "idx",
-    "parent",
-    "parenttype",
-    "parentfield",
+    *("name", "creation", "modified", "owner", "modified_by", "docstatus", "idx"),
+    *("parent", "parenttype", "parentfield"),
 )
 _ANSWER = ("position", "question", "most", "shown", "refs", "seq", "points", "needs_grade")
 
@@ -45,11 +37,11 @@ def start(user: str, quiz: str) -> str:
     state = frappe.db.get_value("Academy Enrollment", enrolled.name, "state", for_update=True)
     reasons.deny("" if state in seats.LEARNING else rights.OF_STATE.get(state, rights.NOT_ENROLLED))
     before, now = history(quiz, enrolled.student), now_datetime()
-    if under_way := next((row.name for row in before if row.state == attempts.IN_PROGRESS), None):
-        return under_way
-    rules = quiz_content.rules(found.quiz, enrolled.student)
     # A run of a course has attempts of its own, whatever became of those in one before.
     own = [row for row in before if row.enrollment == enrolled.name]
+    if under_way := next((row.name for row in own if row.state == attempts.IN_PROGRESS), None):
+        return under_way
+    rules = quiz_content.rules(found.quiz, enrolled.student)
     reason, until = attempts.obstacle(rules, len(own), own[-1].submitted_on if own else None, now)
     reasons.refuse(reason, until)
     number = before[-1].attempt_no + 1 if before else 1

@@ -103,7 +103,7 @@ def results_of(student: str) -> list[dict[str, Any]]:
 def _reviewed(quiz: frappe._dict, row: frappe._dict, answers: list[frappe._dict]) -> dict[str, Any]:
     """Return what a pupil sees of an attempt that was handed in."""
     rules = quiz_content.rules(quiz, row.student)
-    begun = frappe.db.count(quiz_engine.ATTEMPT, {"quiz": quiz.name, "enrollment": row.enrollment})
+    begun = frappe.db.count(quiz_content.ATTEMPT, {"quiz": quiz.name, "enrollment": row.enrollment})
     shown = _level(quiz, rules, attempts.left(rules, begun))
     found: dict[str, Any] = {"level": shown, "answers": []}
     if review.shows(shown, review.SCORE) and row.state == attempts.GRADED:
@@ -213,6 +213,6 @@ def _answers(attempt: str) -> list[frappe._dict]:
     return frappe.db.sql(
         "SELECT position, question, shown, refs, response, seq, saved_on, points, most, needs_grade, comment"
         " FROM `tabAcademy Quiz Answer` WHERE parent = %s AND parenttype = %s ORDER BY position",
-        (attempt, quiz_engine.ATTEMPT),
+        (attempt, quiz_content.ATTEMPT),
         as_dict=True,
     )
