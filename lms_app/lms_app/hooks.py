@@ -20,12 +20,14 @@ after_migrate = "lms_app.jobs.spread"
 _GUARDED = (
     *("Academy Category", "Academy Course", "Academy Slug History", "Academy Module", "Academy Lesson"),
     *("Academy Student", "Academy Enrollment", "Academy Lesson Progress", "Academy Invitation"),
-    *("Academy Note", "Academy Event"),
+    *("Academy Note", "Academy Event", "Academy Override"),
+    *("Academy Question Bank", "Academy Question", "Academy Quiz", "Academy Quiz Attempt"),
 )
 # Rows inside documents are asked for by themselves as well.
 _INSIDE = (
     *("Academy Course Instructor", "Academy Course Outcome", "Academy Course Prerequisite"),
     *("Academy Lesson Block", "Academy Caption"),
+    *("Academy Question Option", "Academy Quiz Slot", "Academy Quiz Answer"),
 )
 permission_query_conditions = dict.fromkeys((*_GUARDED, *_INSIDE), "lms_app.services.access.query_conditions")
 has_permission = dict.fromkeys(_GUARDED, "lms_app.services.access.has_permission")
@@ -35,9 +37,14 @@ page_renderer = ["lms_app.services.media.MediaPage", "lms_app.pages.LearnPage"]
 website_route_rules = [
     {"from_route": "/learn/c/<slug>", "to_route": "learn/course"},
     {"from_route": "/learn/c/<slug>/l/<lesson>", "to_route": "learn/lesson"},
+    {"from_route": "/learn/quiz/<quiz>", "to_route": "learn/quiz"},
+    {"from_route": "/learn/attempt/<attempt>", "to_route": "learn/attempt"},
     {"from_route": "/i/<token>", "to_route": "learn/invitation"},
 ]
-scheduler_events = {"daily": ["lms_app.services.enrolment.expire_overdue"]}
+scheduler_events = {
+    "daily": ["lms_app.services.enrolment.expire_overdue"],
+    "cron": {"*/5 * * * *": ["lms_app.services.quiz_engine.submit_overdue"]},
+}
 
 after_request = ["lms_app.guests.share"]
 # What schools of one bench could reach of each other otherwise; a school's own settings cannot undo it.

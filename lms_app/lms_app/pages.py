@@ -86,11 +86,11 @@ def act(context: frappe._dict, deed: Callable[[], str]) -> None:
     """Do what a form asks for, and go where the deed says; what stands in its way is shown on the page itself."""
     try:
         target = deed()
-    except (reasons.DeniedError, reasons.RefusedError) as fault:
+    except (reasons.DeniedError, reasons.RefusedError, reasons.MalformedError) as fault:
         frappe.db.rollback()
         frappe.clear_messages()
         context.trouble = str(fault)
-        context.status = 403 if isinstance(fault, reasons.DeniedError) else 409
+        context.status = fault.http_status_code
         return
     # Said before the redirect, which Frappe answers like a fault.
     frappe.db.commit()  # nosemgrep

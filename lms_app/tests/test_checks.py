@@ -79,3 +79,10 @@ def test_a_course_is_told_all_that_it_lacks():
     ]
     whole = {"summary": "Soup.", "enrolment_mode": "Open"}
     assert checks.of_course(whole, has_lead=True, has_lesson=True) == []
+
+
+def test_a_lesson_that_is_a_quiz_needs_one_and_no_blocks():
+    assert checks.of_lesson({"kind": "Quiz"}, [], ()) == [(0, checks.NO_QUIZ)]
+    assert checks.of_lesson({"kind": "Quiz", "quiz": "q", "completion_rule": "Quiz Passed"}, [], ()) == []
+    page = {"kind": "Page", "completion_rule": "Quiz Passed"}
+    assert checks.of_lesson(page, [{"kind": "Code", "body": "x"}], ()) == [(0, checks.NO_QUIZ)]

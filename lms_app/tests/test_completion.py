@@ -91,12 +91,13 @@ def test_a_lesson_to_view_is_completed_when_it_was_opened_and_a_manual_one_never
     assert not completion.is_completed(completion.MANUAL, opened)
 
 
-def test_a_word_is_enough_for_all_but_videos():
-    assert [completion.may_be_declared(rule) for rule in (completion.MANUAL, completion.VIEW, completion.VIDEO)] == [
-        True,
-        True,
-        False,
-    ]
+def test_a_word_is_enough_for_all_but_videos_and_quizzes():
+    rules = (completion.MANUAL, completion.VIEW, completion.VIDEO, completion.QUIZ)
+    assert [completion.may_be_declared(rule) for rule in rules] == [True, True, False, False]
+
+
+def test_a_lesson_with_a_quiz_is_not_completed_by_being_there():
+    assert not completion.is_completed(completion.QUIZ, watch((0, 0, 60), (60, 60, 60)), duration=60)
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(-10, 10**6), st.integers(-10, 10**6)), max_size=30))

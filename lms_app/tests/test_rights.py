@@ -58,3 +58,9 @@ def test_an_archived_course_stays_with_its_pupils():
 def test_lessons_are_open_to_those_who_learn_and_the_others_are_told_why(state):
     reason = rights.open_lessons(rights.PUBLISHED, rights.PUBLIC, Viewer("pupil", state=state))
     assert (reason == "") == (state in seats.LEARNING)
+
+
+def test_all_who_teach_a_course_grade_and_only_some_of_them_change_it():
+    roles = ("", *rights.STAFF)
+    assert [rights.grade(Viewer("somebody", role)) for role in roles] == [rights.NOT_STAFF, "", "", "", ""]
+    assert [rights.edit(Viewer("somebody", role)) == "" for role in roles] == [False, False, False, True, True]

@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lms_app.services import recipe
+from lms_app.services import questions, recipe
 
 APP = Path(__file__).parents[1] / "lms_app"
 FRENCH = APP / "translations" / "fr.csv"
 MARKED = re.compile(r"(?<![\w.])_\(\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')")
 # What pages translate by the value that they show, not by a string in a template.
-VALUES = {"Beginner", "Intermediate", "Advanced", "Note", "Tip", "Warning", *recipe.ALLERGENS}
+VALUES = {
+    *("Beginner", "Intermediate", "Advanced", "Note", "Tip", "Warning"),
+    *recipe.ALLERGENS,
+    *(questions.TRUE, questions.FALSE),
+}
 
 
 def french() -> dict[str, str]:

@@ -34,7 +34,9 @@ def install(kind: str) -> str:
             "Academy Module", {"title": chapter["title"], "summary": chapter["summary"]}, course=course.name
         )
         for lesson in chapter["lessons"]:
-            _insert("Academy Lesson", lesson, module=module.name, status="Published")
+            asked = lesson.pop("quiz", None)
+            quiz = _quiz(course.name, lesson["title"], asked) if asked else None
+            _insert("Academy Lesson", lesson, module=module.name, status="Published", quiz=quiz)
     course.reload()
     course.status = "Published"
     course.save(ignore_permissions=True)
@@ -44,6 +46,19 @@ def install(kind: str) -> str:
 def _category(title: str) -> str:
     known = frappe.db.get_value("Academy Category", {"title": title}, "name")
     return known or _insert("Academy Category", {"title": title}).name
+
+
+def _quiz(course: str, title: str, told: dict[str, Any]) -> str:
+    """Make a quiz of a course with its questions: those that everybody gets, and a bank of which some are drawn."""
+    fixed, drawn = (_insert("Academy Question Bank", {"title": f"{title}{more}"}, course=course) for more in ("", " +"))
+    for bank, key in ((fixed, "questions"), (drawn, "pool")):
+        for question in told[key]:
+            _insert("Academy Question", question, bank=bank.name)
+    names = frappe.get_all("Academy Question", {"bank": fixed.name}, pluck="name", order_by="creation")
+    slots = [{"kind": "Fixed", "question": name} for name in names]
+    slots.append({"kind": "Random", "bank": drawn.name, "count": told["drawn"]})
+    rules = {key: value for key, value in told.items() if key not in ("questions", "pool", "drawn")}
+    return _insert("Academy Quiz", {"title": title, **rules}, course=course, slots=slots).name
 
 
 def _insert(doctype: str, values: dict[str, Any], **more: Any) -> Any:

@@ -29,7 +29,14 @@ COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Catego
 # Nobody's to read but their writer's, who does so on the pages of lessons; no role that a school gives changes that.
 PRIVATE = frozenset({"Academy Note"})
 # Fields by which a document belongs to a part of a course, and so to the course.
-PARTS = {"module": "Academy Module", "lesson": "Academy Lesson"}
+PARTS = {
+    "module": "Academy Module",
+    "lesson": "Academy Lesson",
+    "bank": "Academy Question Bank",
+    "quiz": "Academy Quiz",
+}
+# Whose rows are documents of a course, beside the course itself.
+WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt")
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
 
 
@@ -116,6 +123,11 @@ def to_edit(user: str, course: str) -> None:
     reasons.deny(rights.edit(viewer(user, course, state="")))
 
 
+def to_grade(user: str, course: str) -> None:
+    """Let through who may grade what pupils of a course did; raises DeniedError for all others."""
+    reasons.deny(rights.grade(viewer(user, course, state="")))
+
+
 def query_conditions(user: str | None = None, doctype: str | None = None) -> str:
     """Return the SQL by which a list of one of the app's DocTypes is cut down to what somebody may see.
 
@@ -141,8 +153,8 @@ def query_conditions(user: str | None = None, doctype: str | None = None) -> str
         return f"`tab{doctype}`.course IN ({own})"
     if frappe.get_meta(doctype).istable:
         # Frappe asks for the permission on the kind of document that rows are in, and then for all rows of all of them.
-        lessons = f"SELECT l.name FROM `tabAcademy Lesson` l WHERE l.course IN ({own})"  # noqa: S608 - as above
-        return f"`tab{doctype}`.parent IN ({own} UNION ALL {lessons})"
+        of_course = [f"SELECT name FROM `tab{kind}` WHERE course IN ({own})" for kind in WITH_ROWS]  # noqa: S608 - as above
+        return f"`tab{doctype}`.parent IN ({' UNION ALL '.join((own, *of_course))})"
     return "1=0"
 
 

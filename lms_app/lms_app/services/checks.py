@@ -13,7 +13,7 @@ Fault = tuple[int, str]
 
 NO_BLOCKS, NO_TEXT, NO_FILE, NO_TITLE, NO_ALT_TEXT = "no_blocks", "no_text", "no_file", "no_title", "no_alt_text"
 NO_CAPTIONS, NO_TRANSCRIPT, NO_VIDEO, NO_DURATION = "no_captions", "no_transcript", "no_video", "no_duration"
-NOT_EMBEDDABLE, BAD_RECIPE, NOT_SEEN = "not_embeddable", "bad_recipe", "not_seen"
+NOT_EMBEDDABLE, BAD_RECIPE, NOT_SEEN, NO_QUIZ = "not_embeddable", "bad_recipe", "not_seen", "no_quiz"
 NO_SUMMARY, NO_LEAD, NO_LESSON, NO_PRICE = "no_summary", "no_lead", "no_lesson", "no_price"
 
 Block = Mapping[str, Any]
@@ -30,9 +30,12 @@ TEXTS: Mapping[Any, Callable[[str | None], str]] = {
 def of_lesson(lesson: Block, blocks: Sequence[Block], captioned: Collection[str]) -> list[Fault]:
     """Return the faults of a lesson.
 
-    lesson: kind and completion_rule. blocks: rows of its blocks. captioned: anchors of the blocks with captions.
+    lesson: kind, completion_rule and quiz. blocks: rows of its blocks. captioned: anchors of the blocks with captions.
     """
-    faults = [] if blocks else [(0, NO_BLOCKS)]
+    is_quiz = lesson.get("kind") == "Quiz"
+    faults = [] if blocks or is_quiz else [(0, NO_BLOCKS)]
+    if (is_quiz or lesson.get("completion_rule") == completion.QUIZ) and not lesson.get("quiz"):
+        faults.append((0, NO_QUIZ))
     faults += [(number, reason) for number, block in enumerate(blocks, 1) for reason in of_block(block, captioned)]
     video = next((block for block in blocks if block.get("kind") == "Video"), None)
     if lesson.get("kind") == "Video" and video is None:

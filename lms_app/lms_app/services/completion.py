@@ -6,7 +6,7 @@ Pure: nothing here needs a site. The browser says what it saw; the clock of the 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-MANUAL, VIEW, VIDEO = "Manual", "View", "Video %"
+MANUAL, VIEW, VIDEO, QUIZ = "Manual", "View", "Video %", "Quiz Passed"
 
 # The fastest that players go, and how long a beat may be on its way.
 MAX_SPEED = 2

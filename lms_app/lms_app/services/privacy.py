@@ -4,11 +4,17 @@ from typing import Any
 
 import frappe
 
-from lms_app.services import access, enrolment, reasons, students
+from lms_app.services import access, enrolment, quiz_content, quiz_pages, reasons, students
 
 # What is a pupil's own, by the field that says whose it is; in the order in which it can be removed.
-OF_ENROLLMENT = {"Academy Lesson Progress": "enrollment"}
-OF_STUDENT = {"Academy Note": "student", "Academy Event": "student", "Academy Enrollment": "student"}
+OF_ENROLLMENT = {"Academy Lesson Progress": "enrollment", quiz_content.ATTEMPT: "enrollment"}
+OF_STUDENT = {
+    "Academy Note": "student",
+    "Academy Event": "student",
+    quiz_content.ATTEMPT: "student",
+    "Academy Override": "student",
+    "Academy Enrollment": "student",
+}
 # Fields that say how Frappe keeps a row, and nothing of whose it is.
 _KEEPING = frozenset({"docstatus", "idx", "owner", "modified_by", "_user_tags", "_comments", "_assign", "_liked_by"})
 
@@ -18,6 +24,8 @@ def export(user: str) -> dict[str, Any]:
     found: dict[str, Any] = {"user": user, "Academy Student": _rows("Academy Student", {"user": user})}
     for doctype, filters in _owned(user):
         found[doctype] = _rows(doctype, filters)
+    # No way round what a quiz lets its pupils see, as long as it lets them try again.
+    found[quiz_content.ATTEMPT] = quiz_pages.results_of(students.find(user) or "")
     found["Academy Invitation"] = _rows("Academy Invitation", {"email": _address(user)})
     for row in found["Academy Invitation"]:
         # A door, not a fact about somebody.
@@ -41,7 +49,7 @@ def erase(user: str, confirmation: str) -> None:
         kept = enrolment.lay_bare(student)
         for doctype, filters in _owned(user):
             is_kept = kept and doctype == "Academy Enrollment"
-            frappe.db.delete(doctype, {**filters, "name": ("not in", kept)} if is_kept else filters)
+            _remove(doctype, {**filters, "name": ("not in", kept)} if is_kept else filters)
         if not kept:
             frappe.db.delete("Academy Student", {"name": student})
         for course in locked:
@@ -60,6 +68,14 @@ def _owned(user: str) -> list[tuple[str, dict[str, Any]]]:
         *((doctype, {field: ("in", enrollments or [""])}) for doctype, field in OF_ENROLLMENT.items()),
         *((doctype, {field: student}) for doctype, field in OF_STUDENT.items()),
     ]
+
+
+def _remove(doctype: str, filters: dict[str, Any]) -> None:
+    """Remove rows, with those inside them."""
+    for table in frappe.get_meta(doctype).get_table_fields():
+        names = ("in", [*frappe.get_all(doctype, filters, pluck="name"), ""])
+        frappe.db.delete(table.options, {"parenttype": doctype, "parent": names})
+    frappe.db.delete(doctype, filters)
 
 
 def _address(user: str) -> str:

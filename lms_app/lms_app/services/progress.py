@@ -74,6 +74,15 @@ def declare(user: str, lesson: str) -> frappe._dict:
     return frappe._dict(percent=_complete(row, trace), is_completed=True)
 
 
+def fulfil(enrollment: str, lesson: str) -> None:
+    """Complete a lesson for a pupil who did what it asks for, such as passing its quiz: whoever calls this knows it."""
+    row = frappe.db.get_value("Academy Enrollment", enrollment, ["student", "course"], as_dict=True)
+    row.update(enrollment=enrollment, lesson=lesson)
+    fields = ["seconds", "position", "watched", "last_beat"]
+    known = frappe.db.get_value(PROGRESS, {"enrollment": enrollment, "lesson": lesson}, fields, as_dict=True)
+    _complete(row, Trace(**known) if known else Trace())
+
+
 def recount(course: str) -> None:
     """Compute the percent of everybody who learns in a course anew, because what is required changed."""
     required = frappe.db.count("Academy Lesson", {"course": course, "status": outline.PUBLISHED, "is_required": 1})

@@ -25,16 +25,32 @@ class RefusedError(frappe.ValidationError):
         self.reason = reason
 
 
+class MalformedError(frappe.ValidationError):
+    """Carry why a request is one that no page of ours sends (400)."""
+
+    http_status_code = 400
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
 def deny(reason: str, until: datetime | None = None, by: str | None = None) -> None:
     """Raise DeniedError, and say why in the answer; nothing happens without a reason. until, by: see `words`."""
     if reason:
         raise DeniedError(reason, _tell(reason, words(reason, until, by)))
 
 
-def refuse(reason: str) -> None:
-    """Raise RefusedError, and say why in the answer; nothing happens without a reason."""
+def refuse(reason: str, until: datetime | None = None) -> None:
+    """Raise RefusedError, and say why in the answer; nothing happens without a reason. until: see `words`."""
     if reason:
-        raise RefusedError(reason, _tell(reason, words(reason)))
+        raise RefusedError(reason, _tell(reason, words(reason, until)))
+
+
+def reject(reason: str) -> None:
+    """Raise MalformedError, and say why in the answer; nothing happens without a reason."""
+    if reason:
+        raise MalformedError(reason, _tell(reason, words(reason)))
 
 
 def _tell(reason: str, sentence: str) -> str:
@@ -51,6 +67,10 @@ def words(reason: str, until: datetime | None = None, by: str | None = None) -> 
     """
     if reason == "not_before":
         return _("Opens on {0}").format(format_datetime(until)) if until else _("Not open yet")
+    if reason == "quiz_not_open" and until:
+        return _("This quiz opens on {0}").format(format_datetime(until))
+    if reason == "cooldown" and until:
+        return _("You can try again on {0}").format(format_datetime(until))
     if reason == "module_first":
         return _("Complete “{0}” first").format(by or "")
     if reason == "lesson_first":
@@ -84,6 +104,18 @@ def _sentences() -> dict[str, str]:
         "not_active": _("Only a pupil who is learning can be suspended."),
         "not_suspended": _("This pupil is not suspended."),
         "not_declared": _("This lesson is completed by what you do in it."),
+        "quiz_closed": _("This quiz is closed."),
+        "no_attempts_left": _("You have used all your attempts."),
+        "too_few_questions": _("This quiz has fewer questions than it wants; tell the school."),
+        "already_submitted": _("This attempt has been handed in already."),
+        "not_submitted": _("This attempt has not been handed in yet."),
+        "time_over": _("The time is up: this came too late."),
+        "bad_points": _("The answer cannot have so many points."),
+        "unknown_question": _("There is no such question in this attempt."),
+        "foreign_option": _("This is no option of the question."),
+        "repeated_option": _("The answer names something twice."),
+        "bad_answer": _("This is no answer to the question."),
+        "unexpected": _("The request says more than it may."),
         "invitation_unknown": _("This invitation does not exist."),
         "invitation_used": _("This invitation has been used already."),
         "invitation_revoked": _("This invitation has been taken back."),
@@ -96,6 +128,7 @@ def _sentences() -> dict[str, str]:
         "no_text": _("the text is missing"),
         "no_file": _("the file is missing"),
         "no_title": _("the title is missing"),
+        "no_quiz": _("the quiz is missing"),
         "no_alt_text": _("the alternative text is missing"),
         "no_captions": _("captions are missing"),
         "no_transcript": _("the transcript is missing"),
@@ -108,6 +141,25 @@ def _sentences() -> dict[str, str]:
         ),
         "bad_recipe": _("the recipe is incomplete"),
         "foreign_file": _("the file belongs to something else"),
+        "no_question": _("the question or the bank is missing"),
+        "foreign_question": _("this belongs to another course"),
+        "few_options": _("there must be two options at least"),
+        "no_right_option": _("no option is right: one needs the weight 100"),
+        "same_option": _("two options say the same"),
+        "no_key": _("a key is missing: what is accepted as right"),
+        "no_truth": _("it is not said whether the statement is true"),
+        "bad_number": _("this is no number"),
+        "bad_gaps": _("the gaps of the text and those of the keys are not the same"),
+        "no_answer_part": _("the answers in braces are missing"),
+        "unclosed": _("a brace or a quotation mark is not closed"),
+        "bad_weight": _("a weight must be a number from -100 to 100 between percent signs"),
+        "bad_pair": _("a pair is incomplete"),
+        "bad_kind": _("there is no such kind of question"),
+        "bad_points_column": _("points must be a number from 0 to 1000"),
+        "no_column": _("the columns kind, question and right are needed"),
+        "too_many": _("there are more than 500 questions"),
+        "nothing_to_import": _("there is no question in it"),
+        "bad_form": _("The format must be GIFT or CSV."),
         "no_summary": _("a summary"),
         "no_lead": _("a lead instructor"),
         "no_lesson": _("a published lesson"),

@@ -83,6 +83,11 @@ def open_lessons(status: str, visibility: str, viewer: Viewer) -> str:
     return "" if viewer.state in seats.LEARNING else OF_STATE.get(viewer.state, NOT_ENROLLED)
 
 
+def grade(viewer: Viewer) -> str:
+    """Return why somebody may not grade what pupils of a course did."""
+    return "" if viewer.is_staff else NOT_STAFF
+
+
 def edit(viewer: Viewer) -> str:
     """Return why somebody may not change a course and those in it."""
     return "" if viewer.role in EDITORS else NOT_STAFF

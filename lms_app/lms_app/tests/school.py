@@ -83,6 +83,28 @@ def lesson(module: Document, **values: Any) -> Document:
     return frappe.get_doc({"doctype": "Academy Lesson", "module": module.name, **row}).insert(ignore_permissions=True)
 
 
+def question(bank: str, **values: Any) -> Document:
+    """Return a new question of a bank: one with a choice of salt and, right, flour unless another is given."""
+    options = [{"text": "Salt"}, {"text": "Flour", "weight": 100}]
+    row = {"kind": "Single Choice", "body": "What is counted as 100 percent?", "options": options, **values}
+    return frappe.get_doc({"doctype": "Academy Question", "bank": bank, **row}).insert(ignore_permissions=True)
+
+
+def quiz(course: Document, *questions: dict[str, Any], **values: Any) -> Document:
+    """Return a new quiz of a course with these questions, in a published lesson that it completes.
+
+    Without questions it has one of the usual kind; values: fields of the quiz.
+    """
+    bank = frappe.get_doc({"doctype": "Academy Question Bank", "title": "Flour", "course": course.name})
+    bank.insert(ignore_permissions=True)
+    slots = [{"kind": "Fixed", "question": question(bank.name, **given).name} for given in questions or ({},)]
+    row = {"doctype": "Academy Quiz", "title": "Do you know flour?", "course": course.name, "slots": slots, **values}
+    made = frappe.get_doc(row).insert(ignore_permissions=True)
+    part = frappe.get_doc("Academy Module", {"course": course.name})
+    lesson(part, title="Quiz", kind="Quiz", quiz=made.name, completion_rule="Quiz Passed", blocks=[])
+    return made
+
+
 def lessons_of(course: Document) -> list[str]:
     """Return the names of a course's lessons in their order."""
     return frappe.get_all("Academy Lesson", {"course": course.name}, pluck="name", order_by="position, creation")

@@ -1,6 +1,8 @@
+from unittest.mock import patch
+
 import frappe
 
-from lms_app.services import branding, catalogue, content, enrolment, progress
+from lms_app.services import branding, catalogue, content, enrolment, progress, quiz_engine
 from lms_app.tests import school
 from lms_app.tests.site_case import SiteTestCase
 
@@ -38,6 +40,24 @@ class TestBudgets(SiteTestCase):
     def test_a_beat_asks_two(self):
         with self.assertQueryCount(2):
             progress.beat(self.user, self.lessons[0], 15, 15)
+
+    def test_an_answer_asks_three(self):
+        quiz = school.quiz(school.course(), {"kind": "Essay", "options": []})
+        enrolment.join(self.user, quiz.course)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        quiz_engine.save(self.user, attempt, 1, "One", 1)
+        with self.assertQueryCount(3):
+            quiz_engine.save(self.user, attempt, 1, "One, two", 2)
+
+    def test_the_start_of_a_quiz_does_not_ask_more_for_more_questions(self):
+        asked = []
+        for number in (1, 12):
+            quiz = school.quiz(school.course(), *[{} for _ in range(number)])
+            enrolment.join(self.user, quiz.course)
+            with patch.object(frappe.db, "sql", wraps=frappe.db.sql) as sql:
+                quiz_engine.start(self.user, quiz.name)
+            asked.append(sql.call_count)
+        self.assertEqual(*asked)
 
     def test_the_number_of_queries_does_not_grow_with_the_course(self):
         small, user = school.course(), school.person("bo")

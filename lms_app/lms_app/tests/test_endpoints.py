@@ -17,7 +17,8 @@ FOR_GUESTS = frozenset[str]()
 # Frappe lets a GET pass without the token against forged requests: these only read.
 READS = frozenset[str]()
 # Something of each type that endpoints take.
-GIVEN = {str: "x", int: 1, bool: True, int | None: 1}
+GIVEN = {str: "x", int: 1, float: 1.5, bool: True, int | None: 1}
+GIVEN[str | list[str] | dict[str, str] | None] = "x"
 
 
 def endpoints():
@@ -80,6 +81,11 @@ class TestRefusals(SiteTestCase):
             ("enrolment.accept_invitation", {"token": "x"}, 409, "invitation_unknown"),
             ("progress.complete", {"lesson": "x"}, 403, "unknown"),
             ("enrolment.suspend", {"enrollment": "x"}, 403, "not_staff"),
+            ("quiz.start", {"quiz": "x"}, 403, "unknown"),
+            ("quiz.start", {"quiz": "x", "now": "2026-01-01"}, 400, "unexpected"),
+            ("quiz.submit", {"attempt": "x"}, 403, "unknown"),
+            ("quiz.grade", {"attempt": "x", "position": 1, "points": 1}, 403, "not_staff"),
+            ("quiz.import_questions", {"bank": "x", "text": "x", "form": "GIFT"}, 403, "not_staff"),
             ("me.erase_data", {"confirmation": "x"}, 409, "not_confirmed"),
         ):
             answer = ask(f"/api/method/lms_app.api.{path}", given, key=self.key)

@@ -6,7 +6,7 @@ import frappe
 from werkzeug.test import TestResponse
 
 from lms_app import demo
-from lms_app.services import enrolment, invitations, progress
+from lms_app.services import enrolment, invitations, progress, quiz_content
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -212,6 +212,8 @@ class TestDemo(SiteTestCase):
             self.assertEqual(demo.install(kind), slug)
             course = frappe.get_doc("Academy Course", {"slug": slug})
             self.assertEqual(course.status, "Published")
+            quiz = frappe.db.get_value("Academy Lesson", {"course": course.name, "kind": "Quiz"}, "quiz")
+            self.assertEqual(sum(slot.count for slot in quiz_content.slots(quiz)), 8)
             self.assertGreaterEqual(course.lesson_count, 5)
             self.assertGreater(course.minutes, 30)
 

@@ -2,7 +2,7 @@ import json
 
 import frappe
 
-from lms_app.services import access, invitations, notes, privacy, progress
+from lms_app.services import access, invitations, notes, privacy, progress, quiz_engine
 from lms_app.services import enrolment as enrolments
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
@@ -24,10 +24,17 @@ RULES = {
     "Academy Lesson Progress": (READ, READ, READ),
     "Academy Module": (READ, WRITE, WRITE),
     "Academy Note": (NOBODY, NOBODY, NOBODY),
+    "Academy Override": (READ, WRITE, WRITE),
+    "Academy Question": (READ, WRITE, WRITE),
+    "Academy Question Bank": (READ, WRITE, WRITE),
+    "Academy Quiz": (READ, WRITE, WRITE),
+    "Academy Quiz Attempt": (READ, READ, READ),
     "Academy Settings": (NOBODY, NOBODY, NOBODY),
     "Academy Slug History": (READ, READ, READ),
     "Academy Student": (READ, READ, READ),
 }
+# What is right is at a level of its own, for those who may change it.
+KEYS = {"Academy Question": {access.INSTRUCTOR_ROLE, access.MANAGER_ROLE, "System Manager"}}
 ROLES = (access.ASSISTANT_ROLE, access.INSTRUCTOR_ROLE, access.MANAGER_ROLE)
 RIGHTS = ("read", "write", "create", "delete", "submit", "cancel", "amend", "import", "share")
 
@@ -42,7 +49,8 @@ class TestRules(SiteTestCase):
         for doctype, allowed in RULES.items():
             for role, rule in zip(ROLES, allowed, strict=True):
                 rows = [row for row in frappe.get_meta(doctype).permissions if row.role == role]
-                self.assertTrue(all(row.permlevel == 0 for row in rows), doctype)
+                levels = {row.permlevel for row in rows}
+                self.assertEqual(levels, {0, 1} if role in KEYS.get(doctype, ()) else {0} if rows else set(), doctype)
                 has = {right for row in rows for right in RIGHTS if row.get(right)}
                 self.assertEqual(has, rule, (doctype, role))
 
@@ -85,12 +93,20 @@ class TestDoors(SiteTestCase):
         progress.beat(pupil, lesson, 0)
         notes.write(pupil, lesson, CANARY)
         invitations.invite(course.name, f"{CANARY}@example.com")
+        secret = {"options": [{"text": CANARY, "feedback": CANARY}, {"text": "Flour", "key": CANARY, "weight": 100}]}
+        quiz = school.quiz(course, {**secret, "body": CANARY, "explanation": CANARY}, title=CANARY, intro=CANARY)
+        quiz_engine.start(pupil, quiz.name)
+        given = {"student": frappe.db.get_value("Academy Student", {"user": pupil}, "name"), "note": CANARY}
+        given |= {"course": course.name, "item_type": "Academy Quiz", "item": quiz.name}
+        frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
+        course.reload()
         course.slug = "canary-again"
         course.save(ignore_permissions=True)
         category = frappe.get_doc({"doctype": "Academy Category", "title": CANARY}).insert(ignore_permissions=True)
         cls.addClassCleanup(lambda: frappe.delete_doc("Academy Category", category.name, force=True))
         student = frappe.db.get_value("Academy Student", {"user": pupil}, "name")
         cls.rows = {"Academy Category": category.name, "Academy Course": course.name, "Academy Student": student}
+        cls.rows["Academy Lesson"] = lesson
         for doctype in doctypes(istable=0, issingle=0):
             if doctype not in cls.rows:
                 cls.rows[doctype] = frappe.db.get_value(doctype, {"course": course.name}, "name")
@@ -178,7 +194,7 @@ class TestDoors(SiteTestCase):
 
     def test_rows_inside_documents_are_no_way_round(self):
         for who, key in {**self.callers, **self.strangers}.items():
-            for parent in ("Academy Course", "Academy Lesson"):
+            for parent in ("Academy Course", *access.WITH_ROWS):
                 for field in frappe.get_meta(parent).get_table_fields():
                     asked = {"doctype": field.options, "parent": parent, "fields": ["*"], "limit_page_length": 0}
                     for path in ("/api/method/frappe.client.get_list", "/api/method/frappe.desk.reportview.get"):
@@ -258,6 +274,32 @@ class TestDoors(SiteTestCase):
             self.assertEqual(
                 ask(f"/api/resource/{doctype}/{self.rows[doctype]}", key=self.own).status_code, 200, doctype
             )
+
+    def test_what_is_right_is_read_by_those_who_may_change_it_and_not_by_who_grades(self):
+        grader = school.person("canary-grader", access.ASSISTANT_ROLE)
+        row = {"doctype": "Academy Course Instructor", "parenttype": "Academy Course", "parentfield": "instructors"}
+        row |= {"parent": self.rows["Academy Course"], "user": grader, "role": "Grader", "idx": 9}
+        frappe.get_doc(row).db_insert()
+        key = key_of(grader)
+        frappe.db.commit()
+        name = self.rows["Academy Question"]
+        kept = ask(f"/api/resource/Academy Question/{name}", key=self.own).json["data"]
+        self.assertEqual((kept["explanation"], kept["options"][0]["feedback"]), (CANARY, CANARY))
+        told = ask(f"/api/resource/Academy Question/{name}", key=key)
+        self.assertEqual(told.status_code, 200)
+        secrets = ("feedback", "key", "weight", "tolerance")
+        shown = [one[field] for one in told.json["data"]["options"] for field in secrets if one.get(field)]
+        self.assertEqual((shown, told.json["data"].get("explanation")), ([], None))
+        for doctype, more in (("Academy Question", {}), ("Academy Question Option", {"parent": "Academy Question"})):
+            asked = {"doctype": doctype, "fields": ["*"], "limit_page_length": 0, **more}
+            for row in ask("/api/method/frappe.client.get_list", asked, key=key).json["message"]:
+                self.assertEqual([row[field] for field in (*secrets, "explanation", "truth") if row.get(field)], [])
+
+    def test_a_question_cannot_be_put_into_a_foreign_bank(self):
+        key = self.strangers["the lead of another course"]
+        other = next(name for name in self.courses if name != self.rows["Academy Course"])
+        told = {"body": "Taken", "kind": "Essay", "bank": self.rows["Academy Question Bank"], "course": other}
+        self.assertEqual(ask("/api/resource/Academy Question", told, key=key).status_code, 403)
 
     def test_nobody_but_the_pupil_reads_a_note(self):
         path = f"/api/resource/Academy Note/{self.rows['Academy Note']}"

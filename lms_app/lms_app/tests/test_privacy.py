@@ -2,7 +2,17 @@ import json
 
 import frappe
 
-from lms_app.services import access, enrolment, invitations, notes, privacy, progress, reasons, students
+from lms_app.services import (
+    access,
+    enrolment,
+    invitations,
+    notes,
+    privacy,
+    progress,
+    quiz_engine,
+    reasons,
+    students,
+)
 from lms_app.tests import school
 from lms_app.tests.site_case import SiteTestCase
 
@@ -26,6 +36,14 @@ class TestPrivacy(SiteTestCase):
         progress.declare(self.user, self.lesson)
         notes.write(self.user, self.lesson, "my own words")
         invitations.invite(self.course.name, self.user)
+        essay = {"kind": "Essay", "body": "Why?", "options": [], "explanation": "the right answer"}
+        quiz = school.quiz(self.course, essay, review="Nothing")
+        self.attempt = quiz_engine.start(self.user, quiz.name)
+        quiz_engine.save(self.user, self.attempt, 1, "my own answer", 1)
+        quiz_engine.submit(self.user, self.attempt)
+        override = {"doctype": "Academy Override", "student": students.find(self.user), "course": self.course.name}
+        override |= {"item_type": "Academy Quiz", "item": quiz.name, "extra_minutes": 10}
+        frappe.get_doc(override).insert(ignore_permissions=True)
 
     def test_every_doctype_that_points_at_a_pupil_is_known_here(self):
         self.assertEqual(pointing_at("Academy Student"), {name: [field] for name, field in privacy.OF_STUDENT.items()})
@@ -33,6 +51,7 @@ class TestPrivacy(SiteTestCase):
             pointing_at("Academy Enrollment"), {name: [field] for name, field in privacy.OF_ENROLLMENT.items()}
         )
         staff = {"Academy Course Instructor": ["user"], "Academy Enrollment": ["decided_by"]}
+        staff["Academy Quiz Attempt"] = ["graded_by"]
         self.assertEqual(pointing_at("User"), {"Academy Student": ["user"], **staff})
 
     def test_all_that_is_kept_can_be_taken_away(self):
@@ -41,6 +60,9 @@ class TestPrivacy(SiteTestCase):
         for doctype in ("Academy Student", *privacy.OF_STUDENT, *privacy.OF_ENROLLMENT, "Academy Invitation"):
             self.assertTrue(found[doctype], doctype)
         self.assertIn("my own words", json.dumps(found))
+        self.assertIn("my own answer", json.dumps(found))
+        self.assertNotIn("the right answer", json.dumps(found))
+        self.assertNotIn("percent", found["Academy Quiz Attempt"][0])
         self.assertNotIn("token_hash", json.dumps(found))
         self.assertNotIn(self.other, json.dumps(found))
 
@@ -51,6 +73,7 @@ class TestPrivacy(SiteTestCase):
         for doctype in privacy.OF_STUDENT:
             self.assertEqual(frappe.db.count(doctype, {"student": student}), 0, doctype)
         self.assertEqual(frappe.db.count("Academy Lesson Progress", {"course": self.course.name}), 0)
+        self.assertEqual(frappe.db.count("Academy Quiz Answer", {"parent": self.attempt}), 0)
         self.assertNotIn(access.STUDENT_ROLE, frappe.get_roles(self.user))
         self.assertTrue(frappe.db.exists("User", self.user))
         self.assertEqual(access.enrolment_of(self.other, self.course.name).state, "Active")

@@ -34,6 +34,10 @@ class AcademyLesson(Document):
         for block in self.blocks:
             block.anchor = block.anchor or frappe.generate_hash(length=8)
         self._refuse_foreign_files()
+        if self.kind != "Quiz":
+            self.quiz = None
+        elif self.quiz and frappe.db.get_value("Academy Quiz", self.quiz, "course") != self.course:
+            frappe.throw(_("The quiz of a lesson is one of its course"))
         if self.status == outline.PUBLISHED and (faults := content.faults_of(self)):
             frappe.throw("<br>".join(faults), title=_("This lesson cannot be published yet"))
 

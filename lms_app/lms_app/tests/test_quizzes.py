@@ -1,0 +1,673 @@
+import json
+import re
+from datetime import timedelta
+from functools import partial
+from unittest.mock import patch
+
+import frappe
+from frappe.utils import add_to_date, now_datetime
+
+from lms_app.services import (
+    access,
+    enrolment,
+    grading,
+    privacy,
+    quiz_content,
+    quiz_engine,
+    quiz_pages,
+    reasons,
+    scoring,
+    students,
+)
+from lms_app.tests import school
+from lms_app.tests.browser import ask, key_of
+from lms_app.tests.parallel import at_once
+from lms_app.tests.site_case import SiteTestCase
+
+CANARY = "canary-of-what-is-right"
+ESSAY = {"kind": "Essay", "body": "Why?", "options": []}
+SHORT = {"kind": "Short Text", "body": "What is it called?", "options": [{"key": "gluten"}]}
+# One question of each kind, with something in every field that no pupil may see.
+OF_EACH_KIND = [
+    {
+        "kind": "Single Choice",
+        "options": [{"text": "Salt", "feedback": CANARY, "key": CANARY}, {"text": "Flour", "weight": 100}],
+    },
+    {"kind": "Multiple Choice", "options": [{"text": "Salt", "feedback": CANARY}, {"text": "Flour", "weight": 100}]},
+    {"kind": "True or False", "options": [], "truth": "True"},
+    {"kind": "Short Text", "options": [{"key": CANARY, "feedback": CANARY}]},
+    {"kind": "Numeric", "options": [{"key": "31415926", "tolerance": 0.0271828}]},
+    {"kind": "Matching", "options": [{"text": "volt", "key": "U"}, {"text": "ampere", "key": "I"}]},
+    {"kind": "Ordering", "options": [{"text": "mix"}, {"text": "fold"}, {"text": "bake"}]},
+    {"kind": "Cloze", "body": "Add [[1]].", "options": [{"gap": 1, "key": CANARY}]},
+    ESSAY,
+]
+
+
+def later(**by):
+    """Let the clock of attempts show a later time."""
+    return patch("lms_app.services.quiz_engine.now_datetime", return_value=add_to_date(now_datetime(), **by))
+
+
+class QuizCase(SiteTestCase):
+    def setUp(self):
+        self.user = school.person("ada")
+
+    def quiz(self, *questions, **values):
+        made = school.quiz(school.course(), *questions, **values)
+        enrolment.join(self.user, made.course)
+        return made
+
+    def begun(self, *questions, **values):
+        return quiz_engine.start(self.user, self.quiz(*questions, **values).name)
+
+    def shown(self, attempt, position=1):
+        page = quiz_pages.attempt_page(attempt, self.user)
+        return page.questions[position - 1]
+
+    def option(self, attempt, text, position=1):
+        return next(item["id"] for item in self.shown(attempt, position)["items"] if item["text"] == text)
+
+    def save(self, attempt, response, seq=1, position=1):
+        return quiz_engine.save(self.user, attempt, position, response, seq)
+
+    def kept(self, attempt, *fields):
+        return frappe.db.get_value("Academy Quiz Attempt", attempt, fields or ["state", "percent", "is_passed"])
+
+    def answered(self, quiz, text):
+        """Take a quiz of one choice, and return the attempt."""
+        attempt = quiz_engine.start(self.user, quiz.name)
+        self.save(attempt, self.option(attempt, text))
+        quiz_engine.submit(self.user, attempt)
+        return attempt
+
+    def refused(self, reason):
+        return school.told(reasons.RefusedError, reason)
+
+    def denied(self, reason):
+        return school.told(reasons.DeniedError, reason)
+
+    def rejected(self, reason):
+        return school.told(reasons.MalformedError, reason)
+
+
+class TestStarting(QuizCase):
+    def test_an_attempt_that_is_under_way_is_gone_on_with(self):
+        quiz = self.quiz()
+        attempt = quiz_engine.start(self.user, quiz.name)
+        self.assertEqual(quiz_engine.start(self.user, quiz.name), attempt)
+        self.assertEqual(frappe.db.count("Academy Quiz Attempt", {"quiz": quiz.name}), 1)
+
+    def test_what_was_drawn_can_be_drawn_again_by_its_seed(self):
+        quiz = self.quiz(*OF_EACH_KIND, shuffle_questions=1)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        seed = frappe.db.get_value("Academy Quiz Attempt", attempt, "seed")
+        rows = frappe.get_all(
+            "Academy Quiz Answer",
+            {"parent": attempt, "parenttype": "Academy Quiz Attempt"},
+            ["position", "question", "most", "shown", "refs"],
+            order_by="position",
+        )
+        again = quiz_engine._drawn(quiz_content.of(quiz.name), seed)
+        self.assertEqual([tuple(row.values()) for row in rows], [row[:5] for row in again])
+
+    def test_questions_are_drawn_from_a_bank_and_fixed_ones_are_not_among_them(self):
+        quiz = self.quiz(*[{} for _ in range(6)])
+        bank = frappe.db.get_value("Academy Question", quiz.slots[0].question, "bank")
+        quiz.slots = quiz.slots[:1]
+        quiz.append("slots", {"kind": "Random", "bank": bank, "count": 3, "points": 2})
+        quiz.save(ignore_permissions=True)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        rows = frappe.get_all("Academy Quiz Answer", {"parent": attempt}, ["question", "most"], order_by="position")
+        self.assertEqual(len({row.question for row in rows}), 4)
+        self.assertEqual([row.most for row in rows], [1, 2, 2, 2])
+        self.assertEqual(self.kept(attempt, "most"), 7)
+
+    def test_it_is_shut_for_all_but_those_who_learn(self):
+        quiz = self.quiz()
+        with self.denied("log_in"):
+            quiz_engine.start("Guest", quiz.name)
+        with self.denied("not_enrolled"):
+            quiz_engine.start(school.person("bo"), quiz.name)
+        with self.denied("not_enrolled"):
+            quiz_engine.start(school.person("lead"), quiz.name)
+        with self.denied("unknown"):
+            quiz_engine.start(self.user, "no such quiz")
+        enrolled = access.enrolment_of(self.user, quiz.course)
+        frappe.db.set_value("Academy Enrollment", enrolled.name, "state", "Suspended")
+        with self.denied("suspended"):
+            quiz_engine.start(self.user, quiz.name)
+
+    def test_a_lesson_that_is_locked_or_a_draft_opens_no_quiz(self):
+        made = school.quiz(school.course({}, sequential=1))
+        enrolment.join(self.user, made.course)
+        with self.denied("lesson_first"):
+            quiz_engine.start(self.user, made.name)
+        quiz = self.quiz()
+        frappe.db.set_value("Academy Lesson", {"quiz": quiz.name}, "status", "Draft")
+        with self.denied("not_published"):
+            quiz_engine.start(self.user, quiz.name)
+
+    def test_a_quiz_opens_and_closes_and_says_so(self):
+        tomorrow, yesterday = (add_to_date(now_datetime(), days=days) for days in (1, -1))
+        with self.refused("quiz_not_open"):
+            self.begun(opens_on=tomorrow)
+        with self.refused("quiz_closed"):
+            self.begun(closes_on=yesterday)
+
+    def test_attempts_and_the_pause_between_them_are_held(self):
+        quiz = self.quiz(attempts=2, cooldown=30)
+        self.answered(quiz, "Salt")
+        with self.refused("cooldown"):
+            quiz_engine.start(self.user, quiz.name)
+        frappe.db.set_value(
+            "Academy Quiz Attempt", {"quiz": quiz.name}, "submitted_on", add_to_date(now_datetime(), minutes=-31)
+        )
+        self.answered(quiz, "Salt")
+        frappe.db.set_value(
+            "Academy Quiz Attempt", {"quiz": quiz.name}, "submitted_on", add_to_date(now_datetime(), minutes=-31)
+        )
+        with self.refused("no_attempts_left"):
+            quiz_engine.start(self.user, quiz.name)
+
+    def test_a_bank_that_got_too_small_is_told(self):
+        quiz = self.quiz({}, {}, {})
+        bank = frappe.db.get_value("Academy Question", quiz.slots[0].question, "bank")
+        quiz.slots = []
+        quiz.append("slots", {"kind": "Random", "bank": bank, "count": 3})
+        quiz.save(ignore_permissions=True)
+        frappe.delete_doc("Academy Question", frappe.db.get_value("Academy Question", {"bank": bank}, "name"))
+        with self.refused("too_few_questions"):
+            quiz_engine.start(self.user, quiz.name)
+
+
+class TestAnswering(QuizCase):
+    def test_an_answer_is_kept_and_the_same_again_changes_nothing(self):
+        attempt = self.begun(SHORT)
+        first = self.save(attempt, "starch", 1)
+        again = self.save(attempt, "starch", 1)
+        self.assertEqual((first.is_kept, again.is_kept, again.seq), (True, True, 1))
+        self.assertEqual(self.shown(attempt).response, "starch")
+
+    def test_what_comes_late_is_not_kept_and_that_is_said(self):
+        attempt = self.begun(SHORT)
+        self.save(attempt, "second", 2)
+        late = self.save(attempt, "first", 1)
+        other = self.save(attempt, "by another device", 2)
+        self.assertEqual([(one.is_kept, one.seq) for one in (late, other)], [(False, 2), (False, 2)])
+        self.assertEqual(self.shown(attempt).response, "second")
+
+    def test_an_answer_can_be_taken_back(self):
+        attempt = self.begun(SHORT)
+        self.save(attempt, "starch", 1)
+        self.save(attempt, "", 2)
+        self.assertIsNone(self.shown(attempt).response)
+
+    def test_what_the_page_never_offered_is_refused(self):
+        one, other = self.begun(), self.begun()
+        foreign = self.option(other, "Flour")
+        for response, reason in ((foreign, "foreign_option"), ("Flour", "foreign_option"), (["x"], "foreign_option")):
+            with self.rejected(reason):
+                self.save(one, response)
+        with self.rejected("unknown_question"):
+            self.save(one, None, position=2)
+        for seq in (0, -1, 2**31):
+            with self.rejected("bad_answer"):
+                self.save(one, None, seq=seq)
+
+    def test_nobody_writes_into_or_reads_or_hands_in_the_attempt_of_another(self):
+        attempt = self.begun(SHORT)
+        other = school.person("bo")
+        enrolment.join(other, self.kept(attempt, "course"))
+        for call in (
+            lambda: quiz_engine.save(other, attempt, 1, "x", 1),
+            lambda: quiz_engine.submit(other, attempt),
+            lambda: quiz_engine.clock(other, attempt),
+            lambda: quiz_pages.attempt_page(attempt, other),
+            lambda: quiz_pages.attempt_page(attempt, school.person("lead")),
+        ):
+            with self.denied("unknown"):
+                call()
+
+    def test_the_time_is_over_after_the_grace_and_not_before(self):
+        attempt = self.begun(SHORT, time_limit=10, grace=30)
+        self.assertEqual(self.save(attempt, "a", 1).seconds_left, 600)
+        late = later(minutes=10, seconds=20)
+        with late:
+            self.assertEqual(self.save(attempt, "b", 2).seconds_left, 0)
+        late = later(minutes=10, seconds=40)
+        with late, self.refused("time_over"):
+            self.save(attempt, "c", 3)
+
+    def test_an_override_holds_for_an_attempt_that_has_begun(self):
+        quiz = self.quiz(SHORT, time_limit=10, attempts=1)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        given = {"student": students.find(self.user), "course": quiz.course, "item_type": "Academy Quiz"}
+        given |= {"item": quiz.name, "extra_minutes": 5, "extra_attempts": 1}
+        override = frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
+        started, ends = self.kept(attempt, "started_on", "deadline")
+        self.assertEqual(ends - started, timedelta(minutes=15))
+        late = later(minutes=14)
+        with late:
+            self.assertTrue(self.save(attempt, "gluten").is_kept)
+            self.assertLessEqual(quiz_engine.clock(self.user, attempt).seconds_left, 60)
+        quiz_engine.submit(self.user, attempt)
+        self.assertFalse(quiz_engine.clock(self.user, attempt).is_under_way)
+        self.assertNotEqual(quiz_engine.start(self.user, quiz.name), attempt)
+        override.delete(ignore_permissions=True)
+        with self.assertRaises(frappe.UniqueValidationError):
+            for _ in range(2):
+                frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
+
+    def test_other_times_of_a_quiz_hold_for_attempts_that_have_begun(self):
+        quiz = self.quiz(SHORT, time_limit=10)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        quiz.time_limit = 20
+        quiz.save(ignore_permissions=True)
+        started, ends = self.kept(attempt, "started_on", "deadline")
+        self.assertEqual(ends - started, timedelta(minutes=20))
+
+
+class TestGrading(QuizCase):
+    def test_a_passed_quiz_completes_its_lesson_and_a_failed_one_does_not(self):
+        quiz = school.quiz(school.course({"is_required": 0}))
+        enrolment.join(self.user, quiz.course)
+        self.assertEqual(self.kept(self.answered(quiz, "Salt")), ("Graded", 0, 0))
+        self.assertEqual(access.enrolment_of(self.user, quiz.course).percent, 0)
+        self.assertEqual(self.kept(self.answered(quiz, "Flour")), ("Graded", 100, 1))
+        self.assertEqual(access.enrolment_of(self.user, quiz.course).state, "Completed")
+
+    def test_every_kind_is_graded_by_what_the_page_sent(self):
+        attempt = self.begun(*OF_EACH_KIND, pass_percent=100)
+        answers = [
+            self.option(attempt, "Flour", 1),
+            [self.option(attempt, "Flour", 2)],
+            self.option(attempt, "True", 3),
+            CANARY.upper(),
+            "31 415 926,01",
+            None,
+            [self.option(attempt, text, 7) for text in ("mix", "fold", "bake")],
+            {"1": CANARY},
+            "Because.",
+        ]
+        pairs = self.shown(attempt, 6)
+        texts = {one["text"]: one["id"] for one in (*pairs["items"], *pairs.targets)}
+        answers[5] = {texts["volt"]: texts["U"], texts["ampere"]: texts["I"]}
+        for position, response in enumerate(answers, 1):
+            self.save(attempt, response, position=position)
+        quiz_engine.submit(self.user, attempt)
+        state, points, most = self.kept(attempt, "state", "points", "most")
+        self.assertEqual((state, points, most), ("Waiting for a Grade", 8, 9))
+        self.assertEqual({*scoring.KINDS}, {one["kind"] for one in OF_EACH_KIND})
+
+    def test_an_essay_waits_for_a_teacher_and_then_completes_the_lesson(self):
+        quiz = self.quiz(ESSAY)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        self.save(attempt, "Because.")
+        quiz_engine.submit(self.user, attempt)
+        self.assertEqual(self.kept(attempt, "state"), "Waiting for a Grade")
+        self.assertNotIn("percent", quiz_pages.attempt_page(attempt, self.user))
+        with self.refused("bad_points"):
+            grading.grade(attempt, 1, 2, "", by="Administrator")
+        with self.rejected("unknown_question"):
+            grading.grade(attempt, 2, 1, "", by="Administrator")
+        found = grading.grade(attempt, 1, 1, " Well argued ", by="Administrator")
+        self.assertEqual((found.state, found.percent), ("Graded", 100))
+        page = quiz_pages.attempt_page(attempt, self.user)
+        self.assertEqual((page.is_passed, page.answers[0]["comment"]), (True, "Well argued"))
+        lesson = frappe.db.get_value("Academy Lesson", {"quiz": quiz.name}, "name")
+        self.assertTrue(frappe.db.get_value("Academy Lesson Progress", {"lesson": lesson}, "is_completed"))
+
+    def test_an_attempt_under_way_cannot_be_graded(self):
+        with self.refused("not_submitted"):
+            grading.grade(self.begun(ESSAY), 1, 1, "", by="Administrator")
+
+    def test_after_it_is_handed_in_nothing_is_written_and_handing_in_again_changes_nothing(self):
+        attempt = self.answered(self.quiz(), "Flour")
+        before = self.kept(attempt, "*")
+        quiz_engine.submit(self.user, attempt)
+        with self.refused("already_submitted"):
+            self.save(attempt, None, 2)
+        self.assertEqual(self.kept(attempt, "*"), before)
+
+    def test_several_attempts_count_as_the_quiz_says(self):
+        for method, is_completed in (("Highest", True), ("Last", False), ("First", False)):
+            quiz = self.quiz(grading=method)
+            lesson = frappe.db.get_value("Academy Lesson", {"quiz": quiz.name}, "name")
+            self.answered(quiz, "Salt")
+            frappe.db.set_value("Academy Quiz", quiz.name, "pass_percent", 101)
+            self.answered(quiz, "Flour")
+            frappe.db.set_value("Academy Quiz", quiz.name, "pass_percent", 60)
+            self.answered(quiz, "Salt")
+            done = frappe.db.get_value("Academy Lesson Progress", {"lesson": lesson}, "is_completed")
+            self.assertEqual(bool(done), is_completed, method)
+
+    def test_a_job_hands_in_what_is_over_and_nothing_else(self):
+        over, under_way = self.begun(SHORT, time_limit=10), self.begun(SHORT, time_limit=60)
+        self.save(over, "gluten")
+        late = later(minutes=20)
+        with late, patch.object(frappe.db, "commit"):
+            quiz_engine.submit_overdue()
+        state, percent, submitted, deadline = self.kept(over, "state", "percent", "submitted_on", "deadline")
+        self.assertEqual((state, percent, submitted), ("Graded", 100, deadline))
+        self.assertEqual(self.kept(under_way, "state"), "In Progress")
+
+    def test_one_that_cannot_be_graded_keeps_no_other_waiting(self):
+        first, second = self.begun(SHORT, time_limit=10), self.begun(SHORT, time_limit=11)
+        whole = grading.mark
+
+        def mark(locked, submitted_on):
+            if locked.name == first:
+                raise ValueError("broken")
+            whole(locked, submitted_on)
+
+        late = later(minutes=20)
+        kept = (patch.object(frappe.db, name) for name in ("commit", "rollback"))
+        with late, next(kept), next(kept), patch.object(grading, "mark", mark):
+            quiz_engine.submit_overdue()
+        self.assertEqual((self.kept(first, "state"), self.kept(second, "state")), ("In Progress", "Graded"))
+
+    def test_an_attempt_that_is_over_makes_room_for_the_next(self):
+        quiz = self.quiz(SHORT, time_limit=10)
+        first = quiz_engine.start(self.user, quiz.name)
+        late = later(minutes=20)
+        with late:
+            second = quiz_engine.start(self.user, quiz.name)
+        self.assertNotEqual(first, second)
+        self.assertEqual(self.kept(first, "state"), "Graded")
+
+    def test_a_pupil_who_is_suspended_meanwhile_is_graded_and_completes_nothing(self):
+        quiz = self.quiz(SHORT, time_limit=10)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        self.save(attempt, "gluten")
+        enrolled = access.enrolment_of(self.user, quiz.course).name
+        frappe.db.set_value("Academy Enrollment", enrolled, "state", "Suspended")
+        with self.denied("suspended"):
+            self.save(attempt, "starch", 2)
+        late = later(minutes=20)
+        with late, patch.object(frappe.db, "commit"):
+            quiz_engine.submit_overdue()
+        self.assertEqual(self.kept(attempt, "is_passed"), 1)
+        self.assertEqual(frappe.db.count("Academy Lesson Progress", {"enrollment": enrolled}), 0)
+
+
+class TestDocuments(QuizCase):
+    def test_questions_of_another_course_are_no_part_of_a_quiz_or_a_lesson(self):
+        one, other = self.quiz(), self.quiz()
+        one.append("slots", {"kind": "Fixed", "question": other.slots[0].question})
+        with self.assertRaisesRegex(frappe.ValidationError, "another course"):
+            one.save(ignore_permissions=True)
+        lesson = frappe.get_doc("Academy Lesson", {"quiz": one.name})
+        lesson.quiz = other.name
+        with self.assertRaisesRegex(frappe.ValidationError, "one of its course"):
+            lesson.save(ignore_permissions=True)
+
+    def test_a_quiz_that_wants_more_than_there_is_is_refused(self):
+        quiz = self.quiz()
+        bank = frappe.db.get_value("Academy Question", quiz.slots[0].question, "bank")
+        quiz.append("slots", {"kind": "Random", "bank": bank, "count": 1})
+        with self.assertRaisesRegex(frappe.ValidationError, "fewer questions"):
+            quiz.save(ignore_permissions=True)
+
+    def test_a_question_that_nobody_could_answer_is_refused(self):
+        bank = frappe.db.get_value("Academy Question", self.quiz().slots[0].question, "bank")
+        with self.assertRaisesRegex(frappe.ValidationError, "one needs the weight 100"):
+            school.question(bank, options=[{"text": "a"}, {"text": "b"}])
+
+    def test_a_question_that_was_asked_stays_of_its_kind_and_cannot_be_deleted(self):
+        attempt = self.begun()
+        asked = frappe.db.get_value("Academy Quiz Answer", {"parent": attempt}, "question")
+        question = frappe.get_doc("Academy Question", asked)
+        question.kind = "Multiple Choice"
+        with self.assertRaisesRegex(frappe.ValidationError, "asked already"):
+            question.save(ignore_permissions=True)
+        frappe.db.delete("Academy Quiz Slot", {"question": asked})
+        with self.assertRaises(frappe.LinkExistsError):
+            frappe.delete_doc("Academy Question", asked)
+
+    def test_an_override_is_for_a_pupil_of_the_course(self):
+        quiz = self.quiz()
+        stranger = students.ensure(school.person("bo"))
+        for values, words in (
+            ({"student": stranger, "course": quiz.course}, "not in the course"),
+            ({"student": students.find(self.user), "course": school.course().name}, "not of this course"),
+        ):
+            row = {"doctype": "Academy Override", "item_type": "Academy Quiz", "item": quiz.name, **values}
+            with self.assertRaisesRegex(frappe.ValidationError, words):
+                frappe.get_doc(row).insert(ignore_permissions=True)
+
+
+class TestReview(QuizCase):
+    def test_what_is_right_is_shown_at_the_last_level_and_at_no_other(self):
+        for review in ("Nothing", "Score", "Marks", "Answers"):
+            question = {"explanation": CANARY, "options": [{"text": "Salt"}, {"text": "Flour", "weight": 100}]}
+            attempt = self.answered(self.quiz(question, review=review), "Salt")
+            page = frappe.as_json(quiz_pages.attempt_page(attempt, self.user))
+            self.assertEqual(CANARY in page, review == "Answers", review)
+            self.assertEqual('"percent": 0' in page, review != "Nothing", review)
+            self.assertEqual('"points": 0' in page, review != "Nothing", review)
+
+    def test_the_score_alone_is_shown_while_there_are_attempts_left(self):
+        question = {"explanation": CANARY}
+        quiz = self.quiz(question, attempts=2, review_when="After the Last Attempt")
+        first = self.answered(quiz, "Salt")
+        self.assertEqual(quiz_pages.attempt_page(first, self.user).answers, [])
+        self.answered(quiz, "Salt")
+        self.assertIn(CANARY, frappe.as_json(quiz_pages.attempt_page(first, self.user).answers))
+
+    def test_the_page_of_a_quiz_says_what_awaits_and_what_was_reached(self):
+        quiz = self.quiz(attempts=3, time_limit=10)
+        page = quiz_pages.quiz_page(quiz.name, self.user)
+        self.assertEqual((page.quiz["count"], page.left, page.best, page.under_way), (1, 3, None, None))
+        self.answered(quiz, "Flour")
+        attempt = quiz_engine.start(self.user, quiz.name)
+        page = quiz_pages.quiz_page(quiz.name, self.user)
+        self.assertEqual((page.left, page.best, page.is_passed, page.under_way), (1, 100, True, attempt))
+
+    def test_what_a_quiz_does_not_show_is_not_in_what_can_be_taken_away(self):
+        question = {"explanation": CANARY}
+        self.answered(self.quiz(question, review="Nothing"), "Flour")
+        [told] = privacy.export(self.user)["Academy Quiz Attempt"][-1:]
+        self.assertEqual(told["answers"][0]["answer"], ["Flour"])
+        for hidden in ("percent", "points", "is_passed"):
+            self.assertNotIn(f'"{hidden}"', json.dumps(told))
+        self.assertNotIn(CANARY, json.dumps(told))
+
+
+class TestByRequest(SiteTestCase):
+    """By real requests: what is made here is committed, and removed at the end."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.courses = []
+        cls.addClassCleanup(lambda: school.remove(cls.courses))
+        cls.pupil = school.person("ada")
+        cls.key = key_of(cls.pupil)
+        cls.lead = key_of(school.person("lead", access.INSTRUCTOR_ROLE))
+
+    def quiz(self, *questions, **values):
+        made = school.quiz(school.course(), *questions, **values)
+        self.courses.append(made.course)
+        enrolment.join(self.pupil, made.course)
+        frappe.db.commit()
+        return made
+
+    def call(self, method, key=None, **given):
+        return ask(f"/api/method/lms_app.api.quiz.{method}", given, key=key or self.key)
+
+    def begun(self, *questions, **values):
+        return self.call("start", quiz=self.quiz(*questions, **values).name).json["message"]["attempt"]
+
+    def test_a_quiz_is_taken_by_the_endpoints(self):
+        attempt = self.begun(SHORT, time_limit=10)
+        kept = self.call("save_answer", attempt=attempt, position=1, seq=1, response="Gluten").json["message"]
+        self.assertEqual((kept["is_kept"], kept["seq"]), (True, 1))
+        self.assertRegex(kept["saved"], r"^\d\d:\d\d$")
+        self.assertLessEqual(kept["seconds_left"], 600)
+        self.assertEqual(self.call("submit", attempt=attempt).status_code, 200)
+        frappe.db.rollback()
+        self.assertEqual(frappe.db.get_value("Academy Quiz Attempt", attempt, "percent"), 100)
+
+    def test_a_clock_a_foreign_option_and_a_repeated_one_are_bad_requests(self):
+        attempt = self.begun({"kind": "Multiple Choice"}, {})
+        page = ask(f"/learn/attempt/{attempt}", key=self.key).get_data(as_text=True)
+        known = re.search(r'name="q1-(\w+)"', page)[1]
+        for given, reason in (
+            ({"response": [known], "now": "2026-01-01 00:00:00"}, "unexpected"),
+            ({"response": [known], "deadline": "2030-01-01"}, "unexpected"),
+            ({"response": ["deadbeef"]}, "foreign_option"),
+            ({"response": [known, known]}, "repeated_option"),
+            ({"response": "Salt", "position": 2}, "foreign_option"),
+            ({"response": None, "position": 3}, "unknown_question"),
+        ):
+            answer = self.call("save_answer", **{"attempt": attempt, "position": 1, "seq": 1, **given})
+            self.assertEqual((answer.status_code, answer.json["reason"]), (400, reason), given)
+        self.assertEqual(self.call("submit", attempt=attempt, submitted_on="2026-01-01").status_code, 400)
+
+    def test_what_is_right_is_in_no_answer_while_it_is_asked(self):
+        asked = [{**one, "explanation": CANARY} for one in OF_EACH_KIND]
+        quiz = self.quiz(*asked, review="Marks")
+        answers = [ask(f"/learn/quiz/{quiz.name}", key=self.key), self.call("start", quiz=quiz.name)]
+        attempt = answers[-1].json["message"]["attempt"]
+        answers.append(ask(f"/learn/attempt/{attempt}", key=self.key))
+        answers += [self.call("save_answer", attempt=attempt, position=n, seq=1, response="x") for n in range(1, 10)]
+        answers += [self.call("submit", attempt=attempt), ask(f"/learn/attempt/{attempt}", key=self.key)]
+        answers += [ask(f"/learn/quiz/{quiz.name}", key=self.key)]
+        answers += [ask("/api/method/lms_app.api.me.export_data", {}, key=self.key)]
+        for number, answer in enumerate(answers):
+            text = answer.get_data(as_text=True)
+            self.assertLess(answer.status_code, 500, number)
+            self.assertNotIn(CANARY, text, number)
+            self.assertNotIn("31415926", text, number)
+            self.assertNotIn("0.0271828", text, number)
+
+    def test_a_quiz_is_taken_by_plain_forms(self):
+        quiz = self.quiz(SHORT, {"kind": "Multiple Choice"}, ESSAY, pass_percent=50)
+        page = ask(f"/learn/quiz/{quiz.name}", key=self.key).get_data(as_text=True)
+        self.assertIn("As many as you like", page)
+        begun = ask(f"/learn/quiz/{quiz.name}", {}, key=self.key)
+        self.assertEqual(begun.status_code, 303)
+        page = ask(begun.location, key=self.key).get_data(as_text=True)
+        flour = re.search(r'name="q2-(\w+)"[^>]*> <span>Flour', page)[1]
+        form = {"q1": "gluten", f"q2-{flour}": "1", "q3": "<b>Because</b>", "deed": "save"}
+        saved = ask(begun.location, form, key=self.key)
+        self.assertEqual((saved.status_code, saved.location), (303, f"{begun.location}?said=saved"))
+        page = ask(saved.location, key=self.key).get_data(as_text=True)
+        self.assertIn("Your answers are saved.", page)
+        self.assertIn('value="gluten"', page)
+        self.assertIn("&lt;b&gt;Because&lt;/b&gt;</textarea>", page)
+        self.assertEqual(ask(begun.location, {**form, "deed": "submit"}, key=self.key).status_code, 303)
+        page = ask(begun.location, key=self.key).get_data(as_text=True)
+        self.assertIn("Waiting for a grade", page)
+        self.assertNotIn("<b>Because", page)
+        frappe.db.rollback()
+        self.assertEqual(frappe.db.get_value("Academy Quiz Attempt", {"quiz": quiz.name}, "points"), 2)
+
+    def test_who_has_to_log_in_is_led_there_and_others_find_nothing(self):
+        attempt = self.begun()
+        answer = ask(f"/learn/attempt/{attempt}")
+        self.assertEqual((answer.status_code, answer.location), (302, f"/login?redirect-to=/learn/attempt/{attempt}"))
+        other = key_of(school.person("bo"))
+        frappe.db.commit()
+        self.assertEqual(ask(f"/learn/attempt/{attempt}", key=other).status_code, 404)
+        self.assertEqual(ask("/learn/quiz/no-such-quiz", key=self.key).status_code, 404)
+
+    def test_the_lesson_of_a_quiz_leads_to_it(self):
+        quiz = self.quiz()
+        slug = frappe.db.get_value("Academy Lesson", {"quiz": quiz.name}, "slug")
+        course = frappe.db.get_value("Academy Course", quiz.course, "slug")
+        page = ask(f"/learn/c/{course}/l/{slug}", key=self.key).get_data(as_text=True)
+        self.assertIn(f'href="/learn/quiz/{quiz.name}"', page)
+        self.assertIn("To complete this lesson, pass its quiz.", page)
+
+    def test_teachers_import_questions_and_are_told_which_lines_cannot_be_read(self):
+        bank = frappe.db.get_value("Academy Question", self.quiz().slots[0].question, "bank")
+        bad = self.call("import_questions", key=self.lead, bank=bank, text="A {=x ~y}\n\nB", form="GIFT")
+        self.assertEqual(bad.json["message"]["imported"], 0)
+        self.assertEqual([one["line"] for one in bad.json["message"]["faults"]], [3])
+        good = self.call("import_questions", key=self.lead, bank=bank, text="A {=x ~y}\n\nB {}", form="GIFT")
+        self.assertEqual(good.json["message"], {"imported": 2, "faults": []})
+        frappe.db.rollback()
+        self.assertEqual(frappe.db.count("Academy Question", {"bank": bank}), 3)
+        asked = {"bank": bank, "text": "A {}", "form": "GIFT"}
+        self.assertEqual(self.call("import_questions", **asked).json["reason"], "not_staff")
+        self.assertEqual(self.call("import_questions", key=self.lead, **{**asked, "form": "XML"}).status_code, 400)
+
+    def test_pupils_grade_nothing(self):
+        attempt = self.begun(ESSAY)
+        self.call("save_answer", attempt=attempt, position=1, seq=1, response="x")
+        self.call("submit", attempt=attempt)
+        grade = {"attempt": attempt, "position": 1, "points": 1}
+        self.assertEqual(self.call("grade", **grade).json["reason"], "not_staff")
+        self.assertEqual(self.call("grade", key=self.lead, **grade).json["message"]["state"], "Graded")
+
+
+class TestAtOnce(SiteTestCase):
+    """Many at once: what is made here is committed, and removed at the end."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.courses = []
+        cls.addClassCleanup(lambda: school.remove(cls.courses))
+        cls.people = [school.person(f"pupil{number}") for number in range(8)]
+
+    def quiz(self, *questions, **values):
+        made = school.quiz(school.course(), *questions, **values)
+        self.courses.append(made.course)
+        for user in self.people:
+            enrolment.join(user, made.course)
+        frappe.db.commit()
+        return made
+
+    def test_starts_at_once_give_one_attempt(self):
+        quiz = self.quiz(attempts=1)
+        found = at_once([partial(quiz_engine.start, self.people[0], quiz.name) for _ in range(8)])
+        frappe.db.rollback()
+        self.assertEqual(len({*map(str, found)}), 1, found)
+        self.assertEqual(frappe.db.get_all("Academy Quiz Attempt", {"quiz": quiz.name}, pluck="name"), [found[0]])
+        self.assertEqual(frappe.db.count("Academy Quiz Answer", {"parent": found[0]}), 1)
+
+    def test_a_whole_class_starts_and_hands_in_at_once(self):
+        quiz = self.quiz(SHORT)
+        begun = at_once([partial(quiz_engine.start, user, quiz.name) for user in self.people])
+        self.assertEqual([one for one in begun if isinstance(one, Exception)], [])
+        pairs = [*zip(self.people, begun, strict=True)]
+        saved = at_once([partial(quiz_engine.save, user, attempt, 1, "gluten", 1) for user, attempt in pairs])
+        self.assertTrue(all(one.is_kept for one in saved), saved)
+        ended = at_once([partial(quiz_engine.submit, user, attempt) for user, attempt in pairs])
+        self.assertEqual(ended, [None] * len(pairs))
+        frappe.db.rollback()
+        percents = frappe.get_all("Academy Quiz Attempt", {"quiz": quiz.name}, pluck="percent")
+        self.assertEqual(percents, [100] * len(pairs))
+
+    def test_handing_in_at_once_grades_once(self):
+        quiz, user = self.quiz(SHORT), self.people[0]
+        attempt = quiz_engine.start(user, quiz.name)
+        quiz_engine.save(user, attempt, 1, "gluten", 1)
+        frappe.db.commit()
+        found = at_once([partial(quiz_engine.submit, user, attempt) for _ in range(8)])
+        self.assertEqual(found, [None] * 8)
+        frappe.db.rollback()
+        self.assertEqual(frappe.db.count("Academy Event", {"object_name": quiz.name, "verb": "passed"}), 1)
+
+    def test_of_answers_at_once_the_latest_is_kept(self):
+        quiz, user = self.quiz(SHORT), self.people[0]
+        attempt = quiz_engine.start(user, quiz.name)
+        frappe.db.commit()
+        found = at_once([partial(quiz_engine.save, user, attempt, 1, f"word {seq}", seq) for seq in range(1, 9)])
+        self.assertEqual([one for one in found if isinstance(one, Exception)], [])
+        frappe.db.rollback()
+        kept = frappe.db.get_value("Academy Quiz Answer", {"parent": attempt}, ["response", "seq"])
+        self.assertEqual(kept, ('"word 8"', 8))
+
+    def test_what_is_kept_while_it_is_handed_in_is_graded(self):
+        quiz, user = self.quiz(SHORT), self.people[0]
+        attempt = quiz_engine.start(user, quiz.name)
+        frappe.db.commit()
+        save = partial(quiz_engine.save, user, attempt, 1, "gluten", 1)
+        saved, _ = at_once([save, partial(quiz_engine.submit, user, attempt)])
+        frappe.db.rollback()
+        percent = frappe.db.get_value("Academy Quiz Attempt", attempt, "percent")
+        self.assertEqual(percent, 0 if isinstance(saved, reasons.RefusedError) else 100, saved)
