@@ -21,23 +21,34 @@ _GUARDED = (
     *("Academy Category", "Academy Course", "Academy Slug History", "Academy Module", "Academy Lesson"),
     *("Academy Student", "Academy Enrollment", "Academy Lesson Progress", "Academy Invitation"),
     *("Academy Note", "Academy Event"),
+    *("Academy Certificate", "Academy Certificate Template"),
 )
 # Rows inside documents are asked for by themselves as well.
 _INSIDE = (
     *("Academy Course Instructor", "Academy Course Outcome", "Academy Course Prerequisite"),
     *("Academy Lesson Block", "Academy Caption"),
+    "Academy Certificate Signature",
 )
 permission_query_conditions = dict.fromkeys((*_GUARDED, *_INSIDE), "lms_app.services.access.query_conditions")
 has_permission = dict.fromkeys(_GUARDED, "lms_app.services.access.has_permission")
 require_type_annotated_api_methods = True
 
-page_renderer = ["lms_app.services.media.MediaPage", "lms_app.pages.LearnPage"]
+page_renderer = [
+    "lms_app.services.media.MediaPage",
+    "lms_app.services.certificate_pdf.CertificateFile",
+    "lms_app.pages.LearnPage",
+]
 website_route_rules = [
     {"from_route": "/learn/c/<slug>", "to_route": "learn/course"},
     {"from_route": "/learn/c/<slug>/l/<lesson>", "to_route": "learn/lesson"},
     {"from_route": "/i/<token>", "to_route": "learn/invitation"},
+    {"from_route": "/learn/me/certificates/<code>", "to_route": "learn/me/certificate"},
+    {"from_route": "/learn/me/certificates/<code>.pdf", "to_route": "learn/me/certificate.pdf"},
+    {"from_route": "/verify/<code>", "to_route": "verify"},
 ]
-scheduler_events = {"daily": ["lms_app.services.enrolment.expire_overdue"]}
+scheduler_events = {
+    "daily": ["lms_app.services.enrolment.expire_overdue", "lms_app.services.certificates.issue_missed"]
+}
 
 after_request = ["lms_app.guests.share"]
 # What schools of one bench could reach of each other otherwise; a school's own settings cannot undo it.

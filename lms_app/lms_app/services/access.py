@@ -26,6 +26,8 @@ TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
 
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
+# What belongs to no course, and every teacher may choose from.
+SHARED = frozenset({CATEGORY, "Academy Certificate Template"})
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
 
 
@@ -124,7 +126,7 @@ def query_conditions(user: str | None = None, doctype: str | None = None) -> str
         return "1=0"
     me = frappe.db.escape(user)
     own = f"SELECT i.parent FROM `tabAcademy Course Instructor` i WHERE i.parenttype = '{COURSE}' AND i.user = {me}"  # noqa: S608
-    if doctype == CATEGORY:
+    if doctype in SHARED:
         return "1=1"
     if doctype == COURSE:
         return f"`tabAcademy Course`.name IN ({own})"
@@ -147,7 +149,7 @@ def has_permission(doc: Document, ptype: str = "read", user: str | None = None, 
         return True
     if not is_teacher(user):
         return False
-    if doc.doctype == CATEGORY:
+    if doc.doctype in SHARED:
         return ptype in READS
     if doc.doctype == STUDENT:
         return ptype in READS and _teaches_pupil(user, doc.name)

@@ -7,7 +7,7 @@ import frappe
 from lms_app.services import access, enrolment, reasons, students
 
 # What is a pupil's own, by the field that says whose it is; in the order in which it can be removed.
-OF_ENROLLMENT = {"Academy Lesson Progress": "enrollment"}
+OF_ENROLLMENT = {"Academy Lesson Progress": "enrollment", "Academy Certificate": "enrollment"}
 OF_STUDENT = {"Academy Note": "student", "Academy Event": "student", "Academy Enrollment": "student"}
 # Fields that say how Frappe keeps a row, and nothing of whose it is.
 _KEEPING = frozenset({"docstatus", "idx", "owner", "modified_by", "_user_tags", "_comments", "_assign", "_liked_by"})
