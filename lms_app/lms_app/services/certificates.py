@@ -114,7 +114,7 @@ def check(text: str) -> frappe._dict:
     code = codes.read(text)
     fields = ["code", "snapshot", "seal", "revoked_on"]
     row = frappe.db.get_value(CERTIFICATE, {"code": code}, fields, as_dict=True) if code else None
-    snapshot = _sealed(row, _kept_key()) if row else None
+    snapshot = _sealed(row) if row else None
     if row is None or snapshot is None:
         return frappe._dict(state=seals.UNKNOWN)
     return _told(row, snapshot)
@@ -228,8 +228,14 @@ def _told(row: frappe._dict, snapshot: dict[str, Any]) -> frappe._dict:
     )
 
 
-def _sealed(row: frappe._dict, key: bytes | None) -> dict[str, Any] | None:
+def _sealed(row: frappe._dict) -> dict[str, Any] | None:
     """Return the snapshot of a certificate if its seal holds, and if it is this certificate's."""
+    try:
+        key = _kept_key()
+    except frappe.ValidationError:
+        # The site has lost what its passwords are encrypted with.
+        frappe.clear_last_message()
+        return None
     snapshot = frappe.parse_json(row.snapshot)
     holds = key is not None and seals.holds(key, snapshot, row.seal)
     return snapshot if holds and snapshot["code"] == row.code else None

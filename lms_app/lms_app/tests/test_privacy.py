@@ -2,7 +2,18 @@ import json
 
 import frappe
 
-from lms_app.services import access, enrolment, invitations, notes, privacy, progress, reasons, students
+from lms_app.services import (
+    access,
+    certificates,
+    enrolment,
+    invitations,
+    notes,
+    privacy,
+    progress,
+    reasons,
+    seals,
+    students,
+)
 from lms_app.tests import school
 from lms_app.tests.site_case import SiteTestCase
 
@@ -19,20 +30,27 @@ def pointing_at(target):
 class TestPrivacy(SiteTestCase):
     def setUp(self):
         self.user, self.other = school.person("ada"), school.person("bo")
-        self.course = school.course({}, {}, seats=1)
+        self.course = school.course({}, {}, seats=1, issues_certificates=1)
         self.lesson = school.lessons_of(self.course)[0]
         for user in (self.user, self.other):
             enrolment.join(user, self.course.name)
         progress.declare(self.user, self.lesson)
         notes.write(self.user, self.lesson, "my own words")
         invitations.invite(self.course.name, self.user)
+        enrollment = access.enrolment_of(self.user, self.course.name).name
+        school.completed(enrollment)
+        self.code = certificates.issue(enrollment)
 
     def test_every_doctype_that_points_at_a_pupil_is_known_here(self):
         self.assertEqual(pointing_at("Academy Student"), {name: [field] for name, field in privacy.OF_STUDENT.items()})
         self.assertEqual(
             pointing_at("Academy Enrollment"), {name: [field] for name, field in privacy.OF_ENROLLMENT.items()}
         )
-        staff = {"Academy Course Instructor": ["user"], "Academy Enrollment": ["decided_by"]}
+        staff = {
+            "Academy Course Instructor": ["user"],
+            "Academy Enrollment": ["decided_by"],
+            "Academy Certificate": ["revoked_by"],
+        }
         self.assertEqual(pointing_at("User"), {"Academy Student": ["user"], **staff})
 
     def test_all_that_is_kept_can_be_taken_away(self):
@@ -51,6 +69,7 @@ class TestPrivacy(SiteTestCase):
         for doctype in privacy.OF_STUDENT:
             self.assertEqual(frappe.db.count(doctype, {"student": student}), 0, doctype)
         self.assertEqual(frappe.db.count("Academy Lesson Progress", {"course": self.course.name}), 0)
+        self.assertEqual(certificates.check(self.code), {"state": seals.UNKNOWN})
         self.assertNotIn(access.STUDENT_ROLE, frappe.get_roles(self.user))
         self.assertTrue(frappe.db.exists("User", self.user))
         self.assertEqual(access.enrolment_of(self.other, self.course.name).state, "Active")

@@ -22,7 +22,7 @@ def get_context(context: frappe._dict) -> None:
     context.update({"text": text, "found": None, "day": certificates.day, "unlisted": True})
     if not text:
         return
-    address = visitors.counted(frappe.local.request_ip)
+    address = visitors.counted(getattr(frappe.local, "request_ip", None))
     if limits.is_spent("verify", address, most=MOST, seconds=SECONDS):
         context.update({"trouble": reasons.words("too_often"), "status": 429})
         return
