@@ -35,7 +35,7 @@ require_type_annotated_api_methods = True
 
 page_renderer = [
     "lms_app.services.media.MediaPage",
-    "lms_app.services.certificate_pdf.CertificateFile",
+    "lms_app.certificate_file.CertificateFile",
     "lms_app.pages.LearnPage",
 ]
 website_route_rules = [

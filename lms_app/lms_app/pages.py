@@ -5,6 +5,7 @@ so that it works without JavaScript; what came of it is said on the page that fo
 """
 
 from collections.abc import Callable
+from typing import NoReturn
 
 import frappe
 from frappe.website.page_renderers.template_page import TemplatePage
@@ -101,7 +102,7 @@ def is_form() -> bool:
     return frappe.local.request.method == "POST"
 
 
-def go(target: str, *, status: int) -> None:
+def go(target: str, *, status: int) -> NoReturn:
     """Lead the browser to another address of this school."""
     frappe.flags.redirect_location = target
     raise frappe.Redirect(status)

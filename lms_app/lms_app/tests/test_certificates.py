@@ -281,8 +281,11 @@ class TestPrinting(SiteTestCase):
         self.assertIn("Word", pdf.pages[0].extract_text())
 
     def test_nothing_is_fetched(self):
+        code, _ = self.printed()
+        found = certificates.own(school.person("ada"), code)
+        found.snapshot["pupil"] = found.snapshot["words"]["closing"] = '<img src="http://127.0.0.1/x.png">'
         with patch("lms_app.services.sheet.fetch", side_effect=AssertionError) as fetch:
-            self.printed(title='<img src="http://127.0.0.1/x.png">')
+            certificate_pdf.make(found)
         fetch.assert_not_called()
 
 
@@ -328,12 +331,17 @@ class TestPages(SiteTestCase):
         self.assertEqual((answer.status_code, answer.mimetype), (200, "application/pdf"))
         self.assertTrue(answer.get_data().startswith(b"%PDF-"))
         self.assertIn("no-store", answer.headers["Cache-Control"])
-        self.assertEqual(ask(f"{self.path}.pdf").status_code, 403)
-        self.assertEqual(ask(f"{self.path}.pdf", key=self.other).status_code, 403)
+        for key in ("", self.other):
+            self.assert_led_to_its_page(ask(f"{self.path}.pdf", key=key))
+
+    def assert_led_to_its_page(self, answer, more=""):
+        self.assertEqual((answer.status_code, answer.location), (302, f"{self.path}{more}"))
 
     def test_too_many_files_are_refused(self):
-        with patch("lms_app.services.certificate_pdf.MOST", 1):
-            self.assertEqual([ask(f"{self.path}.pdf", key=self.key).status_code for _ in range(2)], [200, 409])
+        with patch("lms_app.certificate_file.MOST", 1):
+            ask(f"{self.path}.pdf", key=self.key)
+            self.assert_led_to_its_page(ask(f"{self.path}.pdf", key=self.key), "?trouble=too_often")
+        self.assertIn("That was too often.", self.page(f"{self.path}?trouble=too_often", self.key, 429))
 
     def test_somebody_else_s_is_not_there_and_guests_are_led_to_the_login(self):
         self.assertNotIn("Soups", self.page(self.path, self.other, 404))
@@ -380,7 +388,7 @@ class TestPages(SiteTestCase):
                 page = self.page(path, key)
                 self.assertIn("This certificate has been taken back.", page)
                 self.assertNotIn("Copied.", page)
-            self.assertEqual(ask(f"{self.path}.pdf", key=self.key).status_code, 403)
+            self.assert_led_to_its_page(ask(f"{self.path}.pdf", key=self.key))
             self.assertNotIn(self.code, self.page("/learn/me", self.key))
         finally:
             certificates.reinstate(name)

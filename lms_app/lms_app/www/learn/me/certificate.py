@@ -4,7 +4,7 @@ import frappe
 from frappe import _
 from frappe.utils import get_url
 from lms_app import pages
-from lms_app.services import branding, certificates, pictures
+from lms_app.services import branding, certificates, pictures, reasons
 
 no_cache = 1
 
@@ -15,6 +15,8 @@ def get_context(context: frappe._dict) -> None:
     page = pages.show(context, _("Certificate"), lambda: certificates.own(user, code))
     if page is None:
         return
+    if frappe.form_dict.get("trouble") == "too_often":
+        context.update({"trouble": reasons.words("too_often"), "status": 429})
     said = page.snapshot
     context.update(
         {
