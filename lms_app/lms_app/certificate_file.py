@@ -9,8 +9,8 @@ from lms_app import pages
 from lms_app.services import certificate_pdf, certificates, limits, reasons, seals
 
 ROUTE = "learn/me/certificate.pdf"
-# A file takes as long to make as many pages: so many of them for one pupil, in so many seconds.
-MOST, SECONDS = 20, 300
+# A file takes as long to make as many pages: so many of them for one pupil.
+FILES_AN_HOUR = 60
 
 
 class CertificateFile:
@@ -29,13 +29,11 @@ class CertificateFile:
         page = f"/learn/me/certificates/{quote(code, safe='')}"
         try:
             found = certificates.own(user, code)
-        except reasons.DeniedError:
+            reasons.deny("certificate_revoked" if found.state == seals.REVOKED else "")
+            limits.count("certificate_file", user, most=FILES_AN_HOUR, seconds=3600)
+        except (reasons.DeniedError, reasons.RefusedError) as fault:
             frappe.clear_messages()
-            pages.go(page, status=302)
-        if found.state == seals.REVOKED:
-            pages.go(page, status=302)
-        if limits.is_spent("certificate_file", user, most=MOST, seconds=SECONDS):
-            pages.go(f"{page}?trouble=too_often", status=302)
+            pages.go(f"{page}?trouble=too_often" if fault.reason == "too_often" else page, status=302)
         response = Response(certificate_pdf.make(found), mimetype="application/pdf")
         response.headers["Cache-Control"] = "private, no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"

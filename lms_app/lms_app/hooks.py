@@ -18,16 +18,16 @@ after_migrate = "lms_app.jobs.spread"
 
 # Who sees which documents through Frappe's own doors. Pupils hold no permission at all.
 _GUARDED = (
+    *("Academy Certificate", "Academy Certificate Template"),
     *("Academy Category", "Academy Course", "Academy Slug History", "Academy Module", "Academy Lesson"),
     *("Academy Student", "Academy Enrollment", "Academy Lesson Progress", "Academy Invitation"),
     *("Academy Note", "Academy Event"),
-    *("Academy Certificate", "Academy Certificate Template"),
 )
 # Rows inside documents are asked for by themselves as well.
 _INSIDE = (
+    "Academy Certificate Signature",
     *("Academy Course Instructor", "Academy Course Outcome", "Academy Course Prerequisite"),
     *("Academy Lesson Block", "Academy Caption"),
-    "Academy Certificate Signature",
 )
 permission_query_conditions = dict.fromkeys((*_GUARDED, *_INSIDE), "lms_app.services.access.query_conditions")
 has_permission = dict.fromkeys(_GUARDED, "lms_app.services.access.has_permission")

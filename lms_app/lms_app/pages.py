@@ -5,7 +5,6 @@ so that it works without JavaScript; what came of it is said on the page that fo
 """
 
 from collections.abc import Callable
-from typing import NoReturn
 
 import frappe
 from frappe.website.page_renderers.template_page import TemplatePage
@@ -17,7 +16,7 @@ STATUS = {rights.UNKNOWN: 404}
 
 
 class LearnPage(TemplatePage):
-    """The page renderer of /learn, /verify and below; see Frappe's `page_renderer` hook. A page chooses its status."""
+    """The page renderer of these pages; see Frappe's `page_renderer` hook. It lets a page choose its status."""
 
     def can_render(self) -> bool:
         """Say whether this is one of the pages."""
@@ -28,7 +27,7 @@ class LearnPage(TemplatePage):
         return self.build_response(self.get_html(), self.context.get("status"))
 
     def update_toc(self, html: str) -> str:
-        """Leave `{index}` and `{next}` alone: here people wrote them, and Frappe would put lists of pages there."""
+        """Return the page as it is: Frappe would put lists of its own pages where somebody wrote {index} or {next}."""
         return html
 
 
@@ -102,7 +101,7 @@ def is_form() -> bool:
     return frappe.local.request.method == "POST"
 
 
-def go(target: str, *, status: int) -> NoReturn:
+def go(target: str, *, status: int) -> None:
     """Lead the browser to another address of this school."""
     frappe.flags.redirect_location = target
     raise frappe.Redirect(status)

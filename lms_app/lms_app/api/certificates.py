@@ -7,7 +7,7 @@ from lms_app.services import access, certificates, reasons, rights
 
 @frappe.whitelist(methods=["POST"])
 def revoke(certificate: str, reason: str) -> None:
-    """Take a certificate back, as a teacher of its course. reason: not told to who checks it; at most 280 characters."""
+    """Take a certificate back, as a teacher of its course. reason: not told to who checks it; 280 characters."""
     _may_edit(certificate)
     certificates.revoke(certificate, reason, by=frappe.session.user)
 

@@ -26,9 +26,9 @@ TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
 
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
+READS = frozenset({"read", "select", "report", "print", "export", "email"})
 # What belongs to no course, and every teacher may choose from.
 SHARED = frozenset({CATEGORY, "Academy Certificate Template"})
-READS = frozenset({"read", "select", "report", "print", "export", "email"})
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,14 @@ def viewer(user: str, course: str, state: str | None = None) -> Viewer:
 
 
 def enrolment_of(user: str, course: str) -> frappe._dict | None:
-    """Return somebody's enrolment in a course, a living one before one that has ended; None without any."""
+    """Return somebody's enrolment in a course, a living one before one that has ended; None without any.
+
+    certificate: its code, if one was issued and not taken back.
+    """
     rows = frappe.db.sql(
-        "SELECT e.name, e.student, e.state, e.percent, e.activated_on, e.expires_on, e.completed_on, e.last_lesson"
+        "SELECT e.name, e.student, e.state, e.percent, e.activated_on, e.expires_on, e.completed_on, e.last_lesson,"
+        " (SELECT z.code FROM `tabAcademy Certificate` z"
+        " WHERE z.enrollment = e.name AND z.revoked_on IS NULL) certificate"
         " FROM `tabAcademy Student` s JOIN `tabAcademy Enrollment` e ON e.student = s.name"
         " WHERE s.user = %(user)s AND e.course = %(course)s"
         " ORDER BY e.state IN %(learning)s DESC, e.state IN %(live)s DESC, e.creation DESC LIMIT 1",

@@ -81,8 +81,8 @@ def course_page(slug: str, user: str) -> frappe._dict:
     moved: the slug that it has now, if this is an old one: the page answers 301; nothing else is in it then.
     course (all fields; html: the description, clean), outcomes (texts), instructors (full_name, user_image, role),
     prerequisites (title, slug, is_completed), outline (modules with lessons, each with decision and is_completed),
-    certificate (code of one's own, if there is one), enrolment (None without one), joining (see `joining`), next
-    (lesson to go on with, or None), viewer. Raises DeniedError with the reason for whom the course is not to be seen.
+    enrolment (None without one), joining (see `joining`), next (lesson to go on with, or None), viewer. Raises
+    DeniedError with the reason for whom the course is not to be seen.
     """
     course = frappe.db.get_value(access.COURSE, {"slug": slug}, "*", as_dict=True)
     if course is None:
@@ -175,8 +175,8 @@ def _literally(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _about(course: str, user: str) -> dict[str, Any]:
-    """Return outcomes, instructors and prerequisites of a course, and somebody's certificate of it, in one query."""
+def _about(course: str, user: str) -> dict[str, list[Any]]:
+    """Return outcomes, instructors and prerequisites of a course, in one query."""
     rows = frappe.db.sql(
         "SELECT 'outcomes' part, o.idx, o.outcome title, NULL slug, NULL image, NULL role, 0 is_completed"
         " FROM `tabAcademy Course Outcome` o WHERE o.parent = %(course)s AND o.parenttype = 'Academy Course'"
@@ -187,10 +187,7 @@ def _about(course: str, user: str) -> dict[str, Any]:
         " `tabAcademy Enrollment` e JOIN `tabAcademy Student` s ON s.name = e.student"
         " WHERE s.user = %(user)s AND e.course = p.requires AND e.completed_on IS NOT NULL)"
         " FROM `tabAcademy Course Prerequisite` p JOIN `tabAcademy Course` c ON c.name = p.requires"
-        " WHERE p.parent = %(course)s AND p.parenttype = 'Academy Course'"
-        " UNION ALL SELECT 'certificate', 0, z.code, NULL, NULL, NULL, 0 FROM `tabAcademy Student` s"
-        " JOIN `tabAcademy Enrollment` e ON e.student = s.name JOIN `tabAcademy Certificate` z ON z.enrollment = e.name"
-        " WHERE s.user = %(user)s AND e.course = %(course)s AND z.revoked_on IS NULL ORDER BY 1, 2",
+        " WHERE p.parent = %(course)s AND p.parenttype = 'Academy Course' ORDER BY 1, 2",
         {"course": course, "user": user},
         as_dict=True,
     )
@@ -206,5 +203,4 @@ def _about(course: str, user: str) -> dict[str, Any]:
             for row in rows
             if row.part == "prerequisites"
         ],
-        "certificate": next((row.title for row in rows if row.part == "certificate"), ""),
     }

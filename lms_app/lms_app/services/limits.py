@@ -1,18 +1,15 @@
-"""How often somebody may do something that costs the server much, or that only a machine would do so often."""
-
-import time
+"""How often somebody may do what others are told of or have to wait for."""
 
 import frappe
 
+from lms_app.services import reasons
 
-def is_spent(what: str, whose: str, *, most: int, seconds: int) -> bool:
-    """Count one more use, and say whether it is one too many in a stretch of so many seconds.
 
-    whose: a user, or an address as `visitors.counted` gives it.
+def count(deed: str, user: str, most: int, seconds: int) -> None:
+    """Count that somebody does something; raises RefusedError for more than so often in so many seconds.
+
+    By user: a whole school may come from one address.
     """
-    stretch = int(time.time()) // seconds
-    key = frappe.cache.make_key(f"academy_limit:{what}:{whose}:{stretch}")
-    pipeline = frappe.cache.pipeline()
-    pipeline.incr(key)
-    pipeline.expire(key, seconds)
-    return bool(pipeline.execute()[0] > most)
+    key = frappe.cache.make_key(f"often:{deed}:{user}")
+    frappe.cache.set(key, 0, ex=seconds, nx=True)
+    reasons.refuse("too_often" if frappe.cache.incrby(key, 1) > most else "")

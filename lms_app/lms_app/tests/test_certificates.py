@@ -307,7 +307,7 @@ class TestPages(SiteTestCase):
         frappe.db.commit()
 
     def setUp(self):
-        frappe.cache.delete_keys("academy_limit")
+        frappe.cache.delete_keys("often:")
 
     def page(self, path, key="", status=200):
         answer = ask(path, key=key)
@@ -338,10 +338,10 @@ class TestPages(SiteTestCase):
         self.assertEqual((answer.status_code, answer.location), (302, f"{self.path}{more}"))
 
     def test_too_many_files_are_refused(self):
-        with patch("lms_app.certificate_file.MOST", 1):
+        with patch("lms_app.certificate_file.FILES_AN_HOUR", 1):
             ask(f"{self.path}.pdf", key=self.key)
             self.assert_led_to_its_page(ask(f"{self.path}.pdf", key=self.key), "?trouble=too_often")
-        self.assertIn("That was too often.", self.page(f"{self.path}?trouble=too_often", self.key, 429))
+        self.assertIn("You have done this too often", self.page(f"{self.path}?trouble=too_often", self.key, 429))
 
     def test_somebody_else_s_is_not_there_and_guests_are_led_to_the_login(self):
         self.assertNotIn("Soups", self.page(self.path, self.other, 404))
@@ -370,7 +370,7 @@ class TestPages(SiteTestCase):
         self.page("/verify/0000-0000-0000-0000", status=404)
 
     def test_one_address_checks_only_so_many(self):
-        with patch("lms_app.www.verify.index.MOST", 2):
+        with patch("lms_app.www.verify.index.CHECKS_AN_HOUR", 2):
             found = [ask(f"/verify/{self.code}").status_code for _ in range(3)]
         self.assertEqual(found, [200, 200, 429])
         self.page("/verify")

@@ -8,8 +8,8 @@ from lms_app.services import certificates, codes, limits, reasons, seals, visito
 
 no_cache = 1
 
-# A school whose pupils all come from one address has to get along with it; who tries codes does not get anywhere.
-MOST, SECONDS = 60, 60
+# For one address, which may be that of a whole school; whoever tries codes does not get anywhere with them.
+CHECKS_AN_HOUR = 600
 
 
 def get_context(context: frappe._dict) -> None:
@@ -23,8 +23,11 @@ def get_context(context: frappe._dict) -> None:
     if not text:
         return
     address = visitors.counted(getattr(frappe.local, "request_ip", None))
-    if limits.is_spent("verify", address, most=MOST, seconds=SECONDS):
-        context.update({"trouble": reasons.words("too_often"), "status": 429})
+    try:
+        limits.count("check", address, most=CHECKS_AN_HOUR, seconds=3600)
+    except reasons.RefusedError as fault:
+        frappe.clear_messages()
+        context.update({"trouble": str(fault), "status": 429})
         return
     context.found = certificates.check(text)
     if context.found.state == seals.UNKNOWN:
