@@ -30,16 +30,16 @@ def pointing_at(target):
 class TestPrivacy(SiteTestCase):
     def setUp(self):
         self.user, self.other = school.person("ada"), school.person("bo")
-        self.course = school.course({}, {}, seats=1, issues_certificates=1)
+        self.course = school.course({}, {}, seats=1)
         self.lesson = school.lessons_of(self.course)[0]
         for user in (self.user, self.other):
             enrolment.join(user, self.course.name)
         progress.declare(self.user, self.lesson)
         notes.write(self.user, self.lesson, "my own words")
         invitations.invite(self.course.name, self.user)
-        enrollment = access.enrolment_of(self.user, self.course.name).name
-        school.completed(enrollment)
-        self.code = certificates.issue(enrollment)
+        completed = enrolment.join(self.user, school.course(issues_certificates=1).name).name
+        school.completed(completed)
+        self.code = certificates.issue(completed)
 
     def test_every_doctype_that_points_at_a_pupil_is_known_here(self):
         self.assertEqual(pointing_at("Academy Student"), {name: [field] for name, field in privacy.OF_STUDENT.items()})
