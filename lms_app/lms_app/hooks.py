@@ -18,6 +18,7 @@ after_migrate = "lms_app.jobs.spread"
 
 # Who sees which documents through Frappe's own doors. Pupils hold no permission at all.
 _GUARDED = (
+    *("Academy Certificate", "Academy Certificate Template"),
     *("Academy Category", "Academy Course", "Academy Slug History", "Academy Module", "Academy Lesson"),
     *("Academy Student", "Academy Enrollment", "Academy Lesson Progress", "Academy Invitation"),
     *("Academy Note", "Academy Event", "Academy Override"),
@@ -25,6 +26,7 @@ _GUARDED = (
 )
 # Rows inside documents are asked for by themselves as well.
 _INSIDE = (
+    "Academy Certificate Signature",
     *("Academy Course Instructor", "Academy Course Outcome", "Academy Course Prerequisite"),
     *("Academy Lesson Block", "Academy Caption"),
     *("Academy Question Option", "Academy Quiz Slot", "Academy Quiz Answer"),
@@ -33,16 +35,23 @@ permission_query_conditions = dict.fromkeys((*_GUARDED, *_INSIDE), "lms_app.serv
 has_permission = dict.fromkeys(_GUARDED, "lms_app.services.access.has_permission")
 require_type_annotated_api_methods = True
 
-page_renderer = ["lms_app.services.media.MediaPage", "lms_app.pages.LearnPage"]
+page_renderer = [
+    "lms_app.services.media.MediaPage",
+    "lms_app.certificate_file.CertificateFile",
+    "lms_app.pages.LearnPage",
+]
 website_route_rules = [
     {"from_route": "/learn/c/<slug>", "to_route": "learn/course"},
     {"from_route": "/learn/c/<slug>/l/<lesson>", "to_route": "learn/lesson"},
     {"from_route": "/learn/quiz/<quiz>", "to_route": "learn/quiz"},
     {"from_route": "/learn/attempt/<attempt>", "to_route": "learn/attempt"},
     {"from_route": "/i/<token>", "to_route": "learn/invitation"},
+    {"from_route": "/learn/me/certificates/<code>", "to_route": "learn/me/certificate"},
+    {"from_route": "/learn/me/certificates/<code>.pdf", "to_route": "learn/me/certificate.pdf"},
+    {"from_route": "/verify/<code>", "to_route": "verify"},
 ]
 scheduler_events = {
-    "daily": ["lms_app.services.enrolment.expire_overdue"],
+    "daily": ["lms_app.services.enrolment.expire_overdue", "lms_app.services.certificates.issue_missed"],
     "cron": {"*/5 * * * *": ["lms_app.services.quiz_engine.submit_overdue"]},
 }
 

@@ -1,4 +1,4 @@
-"""What the pages below /learn have in common: how they begin, how they refuse, and how a form is answered.
+"""What the pages below /learn and /verify have in common: how they begin, how they refuse, and how a form is answered.
 
 Pages are Jinja templates in `www`, found through `website_route_rules`. A form is sent to the address of its own page,
 so that it works without JavaScript; what came of it is said on the page that follows.
@@ -17,11 +17,11 @@ STATUS = {rights.UNKNOWN: 404}
 
 
 class LearnPage(TemplatePage):
-    """The page renderer of /learn and below; see Frappe's `page_renderer` hook. It lets a page choose its status."""
+    """The page renderer of these pages; see Frappe's `page_renderer` hook. It lets a page choose its status."""
 
     def can_render(self) -> bool:
         """Say whether this is one of the pages."""
-        return self.path.split("/")[0] == "learn" and bool(super().can_render())
+        return self.path.split("/")[0] in ("learn", "verify") and bool(super().can_render())
 
     def render(self) -> Response:
         """Return the page as it is, with the status that it has in its context; HEAD gets the same without a body."""

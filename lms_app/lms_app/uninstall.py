@@ -19,6 +19,7 @@ ABOUT = {
     "ToDo": "reference_type",
     "Version": "ref_doctype",
     "View Log": "reference_doctype",
+    "__Auth": "doctype",
     "__global_search": "doctype",
     "__UserSettings": "doctype",
 }

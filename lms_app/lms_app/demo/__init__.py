@@ -9,6 +9,7 @@ import yaml
 from lms_app.services import access
 
 FOLDER = Path(__file__).parent
+FIELDS = ("slug", "title", "summary", "description", "level", "language", "issues_certificates")
 KINDS = tuple(sorted(path.stem for path in FOLDER.glob("*.yml")))
 
 
@@ -24,7 +25,7 @@ def install(kind: str) -> str:
         return frappe.db.get_value(access.COURSE, known, "slug")
     course = _insert(
         access.COURSE,
-        {field: told[field] for field in ("slug", "title", "summary", "description", "level", "language")},
+        {field: told[field] for field in FIELDS},
         category=_category(told["category"]),
         outcomes=[{"outcome": outcome} for outcome in told["outcomes"]],
         instructors=[{"user": "Administrator", "role": "Lead", "is_shown": 0}],

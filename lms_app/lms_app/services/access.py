@@ -38,6 +38,8 @@ PARTS = {
 # Whose rows are documents of a course, beside the course itself.
 WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt")
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
+# What belongs to no course, and every teacher may choose from.
+SHARED = frozenset({CATEGORY, "Academy Certificate Template"})
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,14 @@ def viewer(user: str, course: str, state: str | None = None) -> Viewer:
 
 
 def enrolment_of(user: str, course: str) -> frappe._dict | None:
-    """Return somebody's enrolment in a course, a living one before one that has ended; None without any."""
+    """Return somebody's enrolment in a course, a living one before one that has ended; None without any.
+
+    certificate: its code, if one was issued and not taken back.
+    """
     rows = frappe.db.sql(
-        "SELECT e.name, e.student, e.state, e.percent, e.activated_on, e.expires_on, e.completed_on, e.last_lesson"
+        "SELECT e.name, e.student, e.state, e.percent, e.activated_on, e.expires_on, e.completed_on, e.last_lesson,"
+        " (SELECT z.code FROM `tabAcademy Certificate` z"
+        " WHERE z.enrollment = e.name AND z.revoked_on IS NULL) certificate"
         " FROM `tabAcademy Student` s JOIN `tabAcademy Enrollment` e ON e.student = s.name"
         " WHERE s.user = %(user)s AND e.course = %(course)s"
         " ORDER BY e.state IN %(learning)s DESC, e.state IN %(live)s DESC, e.creation DESC LIMIT 1",
@@ -142,7 +149,7 @@ def query_conditions(user: str | None = None, doctype: str | None = None) -> str
         return "1=0"
     me = frappe.db.escape(user)
     own = f"SELECT i.parent FROM `tabAcademy Course Instructor` i WHERE i.parenttype = '{COURSE}' AND i.user = {me}"  # noqa: S608
-    if doctype == CATEGORY:
+    if doctype in SHARED:
         return "1=1"
     if doctype == COURSE:
         return f"`tabAcademy Course`.name IN ({own})"
@@ -167,7 +174,7 @@ def has_permission(doc: Document, ptype: str = "read", user: str | None = None, 
         return True
     if not is_teacher(user):
         return False
-    if doc.doctype == CATEGORY:
+    if doc.doctype in SHARED:
         return ptype in READS
     if doc.doctype == STUDENT:
         return ptype in READS and _teaches_pupil(user, doc.name)

@@ -53,6 +53,25 @@ def completed(enrollment: str) -> None:
         )
 
 
+def certified(enrollment: str, code: str) -> None:
+    """Tell a pupil that the certificate of a completed course is there."""
+    row = _row(enrollment)
+    if not (row.enabled and row[PROGRESS]):
+        return
+    with speaking(row.language):
+        _send(
+            row.email,
+            _("Your certificate: {0}").format(row.title),
+            {
+                "name": row.full_name,
+                "sentences": [_("You can print your certificate, and show others where to check it.")],
+                "address": get_url(f"/learn/me/certificates/{code}"),
+                "action": _("See the certificate"),
+                "preferences": get_url("/learn/me/settings"),
+            },
+        )
+
+
 def invited(email: str, course: str, token: str) -> None:
     """Send somebody the link of an invitation; the only place that ever holds it."""
     title = frappe.db.get_value("Academy Course", course, "title")

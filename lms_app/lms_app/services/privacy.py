@@ -7,7 +7,11 @@ import frappe
 from lms_app.services import access, enrolment, quiz_content, quiz_pages, reasons, students
 
 # What is a pupil's own, by the field that says whose it is; in the order in which it can be removed.
-OF_ENROLLMENT = {"Academy Lesson Progress": "enrollment", quiz_content.ATTEMPT: "enrollment"}
+OF_ENROLLMENT = {
+    "Academy Lesson Progress": "enrollment",
+    "Academy Certificate": "enrollment",
+    quiz_content.ATTEMPT: "enrollment",
+}
 OF_STUDENT = {
     "Academy Note": "student",
     "Academy Event": "student",

@@ -11,6 +11,7 @@ from frappe.utils import cint, now_datetime
 
 from lms_app.services import (
     access,
+    certificates,
     completion,
     enrolment,
     events,
@@ -104,14 +105,16 @@ def courses_of(user: str) -> list[frappe._dict]:
     """Return the courses of a pupil, active ones first, then those last seen; in one query.
 
     A row has slug, title, summary, cover, cover_alt, level, minutes, lesson_count, state, percent, completed_on,
-    expires_on, last_slug and last_title (of the last lesson), and decision (whether lessons can be opened).
+    expires_on, last_slug and last_title (of the last lesson), certificate (its code), and decision (whether lessons can
+    be opened).
     """
     rows = frappe.db.sql(
         "SELECT e.name enrollment, e.course, e.state, e.percent, e.expires_on, e.completed_on, e.last_seen,"
         " e.activated_on, c.slug, c.title, c.summary, c.cover, c.cover_alt, c.level, c.minutes, c.lesson_count,"
-        " c.status, c.visibility, c.starts_on, c.sequential, l.slug last_slug, l.title last_title"
+        " c.status, c.visibility, c.starts_on, c.sequential, l.slug last_slug, l.title last_title, z.code certificate"
         " FROM `tabAcademy Student` s JOIN `tabAcademy Enrollment` e ON e.student = s.name"
         " JOIN `tabAcademy Course` c ON c.name = e.course LEFT JOIN `tabAcademy Lesson` l ON l.name = e.last_lesson"
+        " LEFT JOIN `tabAcademy Certificate` z ON z.enrollment = e.name AND z.revoked_on IS NULL"
         " WHERE s.user = %s AND e.state != %s ORDER BY e.state IN %s DESC, COALESCE(e.last_seen, e.creation) DESC",
         (user, seats.CANCELLED, (seats.ACTIVE,)),
         as_dict=True,
@@ -264,3 +267,4 @@ def _finish(locked: frappe._dict, enrollment: str) -> None:
     events.log(student, events.COMPLETED, (access.COURSE, locked.name), locked.name)
     enrolment.settle(locked)
     notify.completed(enrollment)
+    certificates.issue_soon(enrollment, locked.name)

@@ -6,8 +6,9 @@ from typing import Any
 
 import frappe
 from frappe.model.document import Document
+from frappe.utils import now_datetime
 
-from lms_app.services import access
+from lms_app.services import access, seats
 
 MARK = "academy-tests"
 
@@ -108,6 +109,12 @@ def quiz(course: Document, *questions: dict[str, Any], **values: Any) -> Documen
 def lessons_of(course: Document) -> list[str]:
     """Return the names of a course's lessons in their order."""
     return frappe.get_all("Academy Lesson", {"course": course.name}, pluck="name", order_by="position, creation")
+
+
+def completed(enrollment: str) -> None:
+    """Let an enrolment be completed, as if every lesson were, without the job that follows."""
+    values = {"state": seats.COMPLETED, "percent": 100, "completed_on": now_datetime()}
+    frappe.db.set_value("Academy Enrollment", enrollment, values)
 
 
 def attach(lesson: str, file_name: str, content: bytes | str) -> str:

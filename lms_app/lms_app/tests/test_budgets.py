@@ -2,7 +2,7 @@ from unittest.mock import patch
 
 import frappe
 
-from lms_app.services import branding, catalogue, content, enrolment, progress, quiz_engine
+from lms_app.services import branding, catalogue, certificates, content, enrolment, progress, quiz_engine
 from lms_app.tests import school
 from lms_app.tests.site_case import SiteTestCase
 
@@ -65,6 +65,10 @@ class TestBudgets(SiteTestCase):
         frappe.get_roles(user)
         with self.assertQueryCount(5):
             catalogue.course_page(small.slug, user)
+
+    def test_my_certificates_ask_one(self):
+        with self.assertQueryCount(1):
+            certificates.of_user(self.user)
 
     def test_my_courses_ask_one(self):
         with self.assertQueryCount(1):

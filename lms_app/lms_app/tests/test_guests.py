@@ -1,3 +1,6 @@
+from datetime import date
+from unittest.mock import patch
+
 import frappe
 from frappe.auth import CookieManager
 from frappe.utils import set_request
@@ -69,6 +72,15 @@ class TestGuests(SiteTestCase):
         self.assertIn(b"state=", visit("/login").get_data())
         self.assertEqual({is_shared(visit("/login")) for _ in range(4)}, {False})
 
+    def test_what_a_certificate_is_worth_is_asked_anew_each_time(self):
+        told = frappe._dict(
+            state="valid", code="x", pupil="Ada", course="Soups", school="Cooks", completed_on=date.today()
+        )
+        with patch("lms_app.services.certificates.check", return_value=told):
+            found = [visit("/verify/0000-0000-0000-0000") for _ in range(3)]
+        self.assertEqual({one.status_code for one in found}, {200})
+        self.assertEqual({is_shared(one) for one in found}, {False})
+
     def test_nothing_of_a_user_is_shared(self):
         visit()
         frappe.set_user("Administrator")
@@ -79,7 +91,7 @@ class TestGuests(SiteTestCase):
             self.assertEqual({is_shared(visit(headers=headers)) for _ in range(3)}, {False})
 
     def test_no_question_with_words_of_its_own_is_shared(self):
-        for path in ("/learn?course=1", "/login?redirect-to=/learn", "/no-such-page", "/me"):
+        for path in ("/learn?course=1", "/login?redirect-to=/learn", "/no-such-page", "/me", "/verify"):
             self.assertEqual({is_shared(visit(path)) for _ in range(3)}, {False}, path)
         self.assertEqual({is_shared(visit(method="HEAD")) for _ in range(3)}, {False})
 

@@ -1,4 +1,5 @@
 import frappe
+from frappe.utils.password import set_encrypted_password
 
 from lms_app import install, uninstall
 from lms_app.services import access
@@ -31,11 +32,13 @@ class TestUninstall(SiteTestCase):
         frappe.db.savepoint("uninstall_test")
         doc = frappe.get_doc({"doctype": "Academy Category", "title": "Trace"}).insert()
         doc.add_comment("Comment", "trace")
+        set_encrypted_password("Academy Settings", "Academy Settings", "trace", "certificate_secret")
         doc.title = "Traced"
         doc.save()
         try:
             uninstall.before_uninstall()
             self.assertEqual(frappe.db.count("Comment", {"reference_doctype": "Academy Category"}), 0)
+            self.assertEqual(frappe.db.count("__Auth", {"doctype": ("like", "Academy %")}), 0)
             self.assertEqual(frappe.db.count("Role", {"name": ("like", "Academy %")}), 0)
             self.assertEqual(frappe.db.count("Has Role", {"role": ("like", "Academy %")}), 0)
         finally:

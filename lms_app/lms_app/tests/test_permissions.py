@@ -2,7 +2,7 @@ import json
 
 import frappe
 
-from lms_app.services import access, invitations, notes, privacy, progress, quiz_engine
+from lms_app.services import access, certificates, invitations, notes, privacy, progress, quiz_engine
 from lms_app.services import enrolment as enrolments
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
@@ -16,6 +16,8 @@ READ = frozenset({"read"})
 WRITE = READ | {"write", "create", "delete"}
 RULES = {
     "Academy Category": (READ, READ, WRITE),
+    "Academy Certificate": (READ, READ, READ),
+    "Academy Certificate Template": (READ, READ, WRITE),
     "Academy Course": (READ, READ | {"write", "create"}, WRITE),
     "Academy Enrollment": (READ, READ, READ),
     "Academy Event": (READ, READ, READ),
@@ -85,6 +87,7 @@ class TestDoors(SiteTestCase):
             title=CANARY,
             outcomes=[{"outcome": CANARY}],
             instructors=[{"user": lead, "role": "Lead"}],
+            issues_certificates=1,
         )
         cls.courses.append(course.name)
         lesson = school.lessons_of(course)[0]
@@ -100,13 +103,21 @@ class TestDoors(SiteTestCase):
         given |= {"course": course.name, "item_type": "Academy Quiz", "item": quiz.name}
         frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
         course.reload()
+        enrollment = access.enrolment_of(pupil, course.name).name
+        school.completed(enrollment)
+        certificates.issue(enrollment)
         course.slug = "canary-again"
         course.save(ignore_permissions=True)
         category = frappe.get_doc({"doctype": "Academy Category", "title": CANARY}).insert(ignore_permissions=True)
         cls.addClassCleanup(lambda: frappe.delete_doc("Academy Category", category.name, force=True))
         student = frappe.db.get_value("Academy Student", {"user": pupil}, "name")
+        template = frappe.get_doc(
+            {"doctype": certificates.TEMPLATE, "title": CANARY, "signatures": [{"person": CANARY}]}
+        ).insert(ignore_permissions=True)
+        cls.addClassCleanup(lambda: frappe.delete_doc(certificates.TEMPLATE, template.name, force=True))
         cls.rows = {"Academy Category": category.name, "Academy Course": course.name, "Academy Student": student}
         cls.rows["Academy Lesson"] = lesson
+        cls.rows[certificates.TEMPLATE] = template.name
         for doctype in doctypes(istable=0, issingle=0):
             if doctype not in cls.rows:
                 cls.rows[doctype] = frappe.db.get_value(doctype, {"course": course.name}, "name")
@@ -194,7 +205,7 @@ class TestDoors(SiteTestCase):
 
     def test_rows_inside_documents_are_no_way_round(self):
         for who, key in {**self.callers, **self.strangers}.items():
-            for parent in ("Academy Course", *access.WITH_ROWS):
+            for parent in ("Academy Course", *access.WITH_ROWS, certificates.TEMPLATE):
                 for field in frappe.get_meta(parent).get_table_fields():
                     asked = {"doctype": field.options, "parent": parent, "fields": ["*"], "limit_page_length": 0}
                     for path in ("/api/method/frappe.client.get_list", "/api/method/frappe.desk.reportview.get"):
@@ -222,7 +233,7 @@ class TestDoors(SiteTestCase):
     def test_teachers_read_nothing_of_courses_that_do_not_name_them(self):
         for who, key in self.strangers.items():
             for doctype, name in self.rows.items():
-                if doctype == access.CATEGORY:
+                if doctype in access.SHARED:
                     continue
                 for path, data in self.doors(doctype, name):
                     answer = ask(path, data, key=key)
@@ -270,7 +281,7 @@ class TestDoors(SiteTestCase):
             path = f"/api/resource/{doctype}/{self.rows[doctype]}"
             self.assertEqual(ask(path, key=self.own).status_code, 200, doctype)
             self.assertEqual(ask(path, {"idx": 1}, method="PUT", key=self.own).status_code, 200, doctype)
-        for doctype in ("Academy Student", "Academy Enrollment", "Academy Lesson Progress"):
+        for doctype in ("Academy Student", "Academy Enrollment", "Academy Lesson Progress", "Academy Certificate"):
             self.assertEqual(
                 ask(f"/api/resource/{doctype}/{self.rows[doctype]}", key=self.own).status_code, 200, doctype
             )

@@ -4,6 +4,7 @@ import frappe
 
 from lms_app.services import (
     access,
+    certificates,
     enrolment,
     invitations,
     notes,
@@ -11,6 +12,7 @@ from lms_app.services import (
     progress,
     quiz_engine,
     reasons,
+    seals,
     students,
 )
 from lms_app.tests import school
@@ -44,14 +46,21 @@ class TestPrivacy(SiteTestCase):
         override = {"doctype": "Academy Override", "student": students.find(self.user), "course": self.course.name}
         override |= {"item_type": "Academy Quiz", "item": quiz.name, "extra_minutes": 10}
         frappe.get_doc(override).insert(ignore_permissions=True)
+        completed = enrolment.join(self.user, school.course(issues_certificates=1).name).name
+        school.completed(completed)
+        self.code = certificates.issue(completed)
 
     def test_every_doctype_that_points_at_a_pupil_is_known_here(self):
         self.assertEqual(pointing_at("Academy Student"), {name: [field] for name, field in privacy.OF_STUDENT.items()})
         self.assertEqual(
             pointing_at("Academy Enrollment"), {name: [field] for name, field in privacy.OF_ENROLLMENT.items()}
         )
-        staff = {"Academy Course Instructor": ["user"], "Academy Enrollment": ["decided_by"]}
-        staff["Academy Quiz Attempt"] = ["graded_by"]
+        staff = {
+            "Academy Course Instructor": ["user"],
+            "Academy Enrollment": ["decided_by"],
+            "Academy Certificate": ["revoked_by"],
+            "Academy Quiz Attempt": ["graded_by"],
+        }
         self.assertEqual(pointing_at("User"), {"Academy Student": ["user"], **staff})
 
     def test_all_that_is_kept_can_be_taken_away(self):
@@ -74,6 +83,7 @@ class TestPrivacy(SiteTestCase):
             self.assertEqual(frappe.db.count(doctype, {"student": student}), 0, doctype)
         self.assertEqual(frappe.db.count("Academy Lesson Progress", {"course": self.course.name}), 0)
         self.assertEqual(frappe.db.count("Academy Quiz Answer", {"parent": self.attempt}), 0)
+        self.assertEqual(certificates.check(self.code), {"state": seals.UNKNOWN})
         self.assertNotIn(access.STUDENT_ROLE, frappe.get_roles(self.user))
         self.assertTrue(frappe.db.exists("User", self.user))
         self.assertEqual(access.enrolment_of(self.other, self.course.name).state, "Active")

@@ -1,0 +1,7 @@
+"""Certificates of completed courses."""
+
+from frappe.model.document import Document
+
+
+class AcademyCertificate(Document):
+    """What a school certified, sealed; written by services/certificates.py alone."""

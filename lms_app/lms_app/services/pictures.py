@@ -1,0 +1,38 @@
+"""Pictures of the school as data within a document, so that whatever prints it need not fetch anything."""
+
+import base64
+from pathlib import Path
+
+import frappe
+
+LARGEST = 2_000_000
+_FOLDERS = {"/files/": ("public", "files"), "/private/files/": ("private", "files")}
+# How pictures begin that can do nothing but be shown. SVG is no picture here: it may name addresses of its own.
+_BEGINNINGS = (
+    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
+    (b"\xff\xd8\xff", 0, "image/jpeg"),
+    (b"GIF8", 0, "image/gif"),
+    (b"WEBP", 8, "image/webp"),
+)
+
+
+def as_data(file_url: str | None) -> str:
+    """Return an uploaded picture as a `data:` address; nothing for what is missing, too large, or no picture."""
+    path = _path(file_url or "")
+    if path is None or not path.is_file() or path.stat().st_size > LARGEST:
+        return ""
+    content = path.read_bytes()
+    kind = next((kind for begin, at, kind in _BEGINNINGS if content[at : at + len(begin)] == begin), None)
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else ""
+
+
+def _path(file_url: str) -> Path | None:
+    """Return where an upload lies; None for an address outside the folders for uploads, by whatever way."""
+    for prefix, parts in _FOLDERS.items():
+        name = file_url.removeprefix(prefix)
+        if name != file_url and name and "/" not in name and "\0" not in name:
+            folder = Path(frappe.get_site_path(*parts)).resolve()
+            # A link in the folder may lead to another school's.
+            path = (folder / name).resolve()
+            return path if path.parent == folder else None
+    return None
