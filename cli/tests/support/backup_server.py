@@ -19,6 +19,7 @@ PROGRAMS = Path(__file__).resolve().parents[3] / "roles" / "backup_schedule" / "
 MODEL = Path(__file__).with_name("database_model.py")
 SLUG = "tech-school"
 NAME = "sch000000000001"
+KEY = "a key of this test"
 
 _OLDEST_RESTIC = (0, 17)
 
@@ -49,7 +50,7 @@ class BackupServer:
         self.backups = self.root / "backups"
         for folder in ("sites", "journal", "backups/declared", "database"):
             (self.root / folder).mkdir(parents=True)
-        (self.root / "key").write_text("a key of this test\n")
+        (self.root / "key").write_text(f"{KEY}\n")
         self.targets = self.targets or {"local": {"repository": str(self.backups / "repository")}}
         self.write_settings()
 

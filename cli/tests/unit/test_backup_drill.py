@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from ..support.backup_server import restic
+from ..support.backup_server import KEY, restic
 from ..support.drilled_bench import DrilledBench, fits
 from ..support.mariadb_here import IS_HERE, MariaDBHere
+from ..support.restic_keys import cheapen
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles" / "backup_schedule" / "files"
 sys.path.insert(0, str(PROGRAM))
@@ -120,7 +121,7 @@ def school(tmp_path: Path, server: MariaDBHere) -> Iterator[School]:
     (root / "sites" / SLUG / "public" / "files" / "logo.png").write_bytes(b"\x89PNG")
     row = {"row": {"title": "Tech School", "state": "active"}, "site": SLUG}
     (root / "backups" / "declared" / f"{SLUG}.json").write_text(json.dumps(row))
-    (tmp_path / "key").write_text("a key of the repository\n")
+    (tmp_path / "key").write_text(f"{KEY}\n")
     server.run(f"DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE}; USE {DATABASE}; {TABLES}")
     bench = DrilledBench(root, server)
     note = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + '\\n')"
@@ -140,6 +141,7 @@ def school(tmp_path: Path, server: MariaDBHere) -> Iterator[School]:
     (tmp_path / "settings.json").write_text(json.dumps(given))
     settings = read(tmp_path / "settings.json")
     Calls(settings).init("local")
+    cheapen(tmp_path / "one", KEY)
     yield School(root, server, bench, settings, key)
     bench.close()
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from ..support.backup_server import restic
+from ..support.backup_server import KEY, restic
 from ..support.mariadb_here import IS_HERE, MariaDBHere
+from ..support.restic_keys import cheapen
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles" / "backup_schedule" / "files"
 sys.path.insert(0, str(PROGRAM))
@@ -168,7 +169,7 @@ def lonely(tmp_path: Path, made: Path) -> Iterator[World]:
 
 def settings_for(folder: Path, server: MariaDBHere) -> Settings:
     (folder / "srv" / "backups").mkdir(parents=True, exist_ok=True)
-    (folder / "key").write_text("a key of the repository\n")
+    (folder / "key").write_text(f"{KEY}\n")
     given = {
         "root": str(folder / "srv"),
         "restic": "restic",
@@ -594,6 +595,7 @@ def targets(lonely: World) -> dict[str, Target]:
     for name in ("local", "vault"):
         lonely.settings.targets[name] = Target(name, str(lonely.folder / name))
         Calls(lonely.settings).init(name)
+        cheapen(lonely.folder / name, KEY)
     return lonely.settings.targets
 
 

@@ -14,7 +14,8 @@ from backup import sets, settings, standing
 from backup.__main__ import Timers
 from backup.errors import BackupError
 
-from tests.support.backup_server import SLUG, BackupServer, Serving, restic
+from tests.support.backup_server import KEY, SLUG, BackupServer, Serving, restic
+from tests.support.restic_keys import cheapen
 
 OTHER, OTHER_NAME = "other-school", "sch000000000002"
 
@@ -24,6 +25,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     server = BackupServer(tmp_path_factory.mktemp("made") / "schools", restic())
     with Serving(server) as program:
         program("init", target="local")
+    cheapen(server.backups / "repository", KEY)
     return server.backups / "repository"
 
 

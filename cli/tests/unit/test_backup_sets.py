@@ -16,7 +16,8 @@ from backup.calls import Calls
 from backup.errors import BackupError, ChangedError
 from backup.spool import Spool
 
-from tests.support.backup_server import NAME, SLUG, BackupServer, FaultError, Serving, restic
+from tests.support.backup_server import KEY, NAME, SLUG, BackupServer, FaultError, Serving, restic
+from tests.support.restic_keys import cheapen
 
 SECOND = "sch000000000002"
 
@@ -35,6 +36,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Serving(server) as program:
         assert program("init", target="local") == {"created": True}
         assert program("init", target="local") == {"created": False}
+    cheapen(server.backups / "repository", KEY)
     return server.backups / "repository"
 
 
