@@ -64,9 +64,9 @@ def test_a_pupil_without_javascript_completes_a_lesson_and_keeps_a_note(tech: Sc
         page.get_by_role("link", name="Begin").click()
         page.get_by_role("button", name="Mark as completed").click()
         expect(page.locator(".done-bar .completed")).to_be_visible()
-        page.get_by_label("My note").fill("Ohm, 1827")
+        page.get_by_role("textbox", name="My note").fill("Ohm, 1827")
         page.get_by_role("button", name="Save the note").click()
-        expect(page.get_by_label("My note")).to_have_value("Ohm, 1827")
+        expect(page.get_by_role("textbox", name="My note")).to_have_value("Ohm, 1827")
 
 
 def test_a_note_is_said_to_be_saved_and_found_on_another_device(tech: School) -> None:
@@ -75,12 +75,12 @@ def test_a_note_is_said_to_be_saved_and_found_on_another_device(tech: School) ->
     with tech.window(pupil) as page:
         join(page, CIRCUITS)
         page.goto(lesson)
-        page.get_by_label("My note").fill("push, not flow")
+        page.get_by_role("textbox", name="My note").fill("push, not flow")
         page.get_by_role("button", name="Save the note").click()
         expect(page.locator(".notes .saved")).to_have_text(re.compile(r"✓ \d"))
     with tech.window(pupil, viewport=PHONE) as page:
         page.goto(lesson)
-        expect(page.get_by_label("My note")).to_have_value("push, not flow")
+        expect(page.get_by_role("textbox", name="My note")).to_have_value("push, not flow")
 
 
 def test_an_invitation_leads_a_guest_through_the_login_into_the_course(cuisine: School) -> None:
