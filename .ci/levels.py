@@ -47,6 +47,7 @@ PROGRAMS = (
     "git=git",
     "nmap=nmap",
     "mariadbd=mariadb-server",
+    "chromium=chromium",
 )
 
 
@@ -145,6 +146,8 @@ def server_rounds() -> list[Round]:
             Level("role", tuple(scenario(name) for name in scenarios if name not in JOURNEYS)),
         ],
         [Level("app", (app_tests(),))],
+        # After the app's own: what it puts into the schools would be in their way.
+        [Level("pages", (page_tests(),))],
     ]
 
 
@@ -176,6 +179,13 @@ def app_tests() -> Check:
     )
 
 
+def page_tests() -> Check:
+    """Return the tests in a browser, at the schools that the journey opened."""
+    folder = "molecule/pages/tests"
+    pages = ("pytest", "-rfEs", folder, f"--rootdir={folder}", f"--lab={lab_of(APP_JOURNEY)}")
+    return Check("browser", pages, obstacle=missing_browser, has_tests=True)
+
+
 def lab_of(name: str) -> str:
     """Return the name of a scenario's lab, which is its inventory's as well."""
     return f"molecule-{name}"
@@ -201,6 +211,13 @@ def missing_bench() -> str:
     if yaml.safe_load(platform.read_text(encoding="utf-8"))["platform"].get("bench_image"):
         return "Frappe's git repositories cannot be reached: the journey ran the stand-in bench"
     return ""
+
+
+def missing_browser() -> str:
+    """Return why no browser can look at a real bench's pages."""
+    if reason := missing_bench():
+        return reason
+    return "" if shutil.which("chromium") else "Chromium is not installed"
 
 
 class Board:

@@ -1,0 +1,142 @@
+"""A school as its people meet it: by pages, in windows of one browser."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from journey import Journey
+from playwright.sync_api import Browser, Page, expect
+
+# The demo courses, by the names of their files, and the addresses of their pages.
+CIRCUITS, BREAD = "circuits", "bread"
+COURSES = {CIRCUITS: "/learn/c/circuits-you-can-trust", BREAD: "/learn/c/bread-from-four-ingredients"}
+ADMINISTRATOR = "Administrator"
+# How many times a person presses Tab before they give up.
+PATIENCE = 80
+
+# Asks a school as its own pages do, and returns status and what was said.
+_ASK = """async ([method, path, body, token]) => {
+    const answer = await fetch(path, {
+        method,
+        redirect: "manual",
+        headers: { "Content-Type": "application/json", ...(token ? { "X-Frappe-CSRF-Token": token } : {}) },
+        body: body === null ? undefined : JSON.stringify(body),
+    });
+    return [answer.status, await answer.text()];
+}"""
+
+
+@dataclass
+class School:
+    """One school of a lab, with the people that a test made there."""
+
+    lab: Journey
+    slug: str
+    host: str
+    browser: Browser
+    screenshots: Path | None = None
+    _sessions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def root(self) -> str:
+        """The address of the school, without a path."""
+        return f"http://{self.host}:{self.lab.port}"
+
+    def install_demo(self, course: str) -> None:
+        """Have a demo course; one that is there stays."""
+        words = ("execute", "lms_app.demo.install", "--args", json.dumps([course]))
+        self.lab.schoolctl("bench", self.slug, "--", *words)
+
+    @contextmanager
+    def window(self, user: str = "", **options: Any) -> Iterator[Page]:
+        """Open a window, as a guest or as somebody; what breaks in a script of a page fails the test.
+
+        options: those of Playwright's `new_context`, such as viewport.
+        """
+        context = self.browser.new_context(base_url=self.root, storage_state=self._sessions.get(user), **options)
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+        broken: list[str] = []
+        page.on("pageerror", lambda fault: broken.append(str(fault)))
+        try:
+            yield page
+            assert broken == []
+        finally:
+            context.close()
+
+    def person(self, name: str, language: str = "en") -> str:
+        """Make a user who reads a language and has no role, log them in, and return their address."""
+        user, password = f"{name}-{secrets.token_hex(3)}@example.com", secrets.token_urlsafe(16)
+        fields = {"email": user, "first_name": name.capitalize(), "send_welcome_email": 0, "new_password": password}
+        fields["language"] = language
+        self.manage("POST", "/api/resource/User", fields)
+        self._log_in(user, "/api/method/login", {"usr": user, "pwd": password})
+        return user
+
+    def manage(self, method: str, path: str, body: object = None) -> Any:
+        """Ask for something as the administrator, and return what the school says."""
+        if ADMINISTRATOR not in self._sessions:
+            link = urlsplit(self.lab.json("login", self.slug)["url"])
+            self._log_in(ADMINISTRATOR, f"{link.path}?{link.query}")
+        with self.window(ADMINISTRATOR) as page:
+            return ask(page, method, path, body, token=token_of(page))
+
+    def course(self, course: str) -> str:
+        """Return the name of a demo course's document."""
+        slug = COURSES[course].rpartition("/")[2]
+        filters = json.dumps({"slug": slug})
+        [found] = self.manage("GET", f"/api/resource/Academy Course?filters={filters}")["data"]
+        return str(found["name"])
+
+    def _log_in(self, user: str, path: str, body: object = None) -> None:
+        with self.window() as page:
+            page.goto("/learn")
+            ask(page, "GET" if body is None else "POST", path, body)
+            self._sessions[user] = page.context.storage_state()
+
+    def keep_picture(self, page: Page, name: str) -> None:
+        """Keep a picture of the whole page, if pictures are wanted."""
+        if self.screenshots:
+            page.screenshot(path=self.screenshots / f"{name}.png", full_page=True, animations="disabled")
+
+
+def ask(page: Page, method: str, path: str, body: object = None, *, token: str = "") -> Any:
+    """Ask the school of a window for something and return what it says; nothing of what is no JSON."""
+    status, said = page.evaluate(_ASK, [method, path, body, token])
+    # A redirect that is not followed shows no status.
+    assert status in {0, 200}, f"{method} {path} gave {status}: {said[:1000]}"
+    return json.loads(said) if said.startswith("{") else None
+
+
+def token_of(page: Page) -> str:
+    """Go to the settings, whose forms bear the token against forged requests, and return it."""
+    page.goto("/learn/me/settings")
+    token = page.locator("input[name=csrf_token]").first.get_attribute("value")
+    assert token
+    return token
+
+
+def tab_to(page: Page, words: str) -> None:
+    """Press Tab until what bears these words has the focus, as somebody without a mouse does; the focus is seen."""
+    for _ in range(PATIENCE):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        if focused.count() and re.search(words, focused.inner_text() or focused.get_attribute("aria-label") or ""):
+            shown = focused.evaluate("e => getComputedStyle(e).outlineStyle + getComputedStyle(e).boxShadow")
+            assert shown != "nonenone", f"nobody sees that `{words}` has the focus"
+            return
+    raise AssertionError(f"no Tab leads to `{words}`")
+
+
+def join(page: Page, course: str) -> None:
+    """Join a demo course."""
+    page.goto(COURSES[course])
+    # By what they do, not by their words: those are in the reader's language.
+    page.locator(".join button").click()
+    expect(page.locator(".join progress")).to_be_visible()
