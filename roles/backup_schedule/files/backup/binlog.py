@@ -357,7 +357,8 @@ class Speaker:
 
     old, new: databases, with names of the same length. Rows go by BINLOG; they name their table, so none can reach
     another database. Statements are run by a procedure with the rights of the new database's own user and no others,
-    so what they name elsewhere is denied them.
+    so what they name elsewhere is denied them. It has to lie in that database, since statements count from where their
+    procedure is; so it is made anew for each group, whatever one before made of it.
     """
 
     # What a client takes in one piece, with room for its base64: bytes of events.
@@ -390,11 +391,27 @@ class Speaker:
         if self._relaxed == group.transactional:
             self._relaxed = not group.transactional
             yield b"SET GLOBAL slave_exec_mode = '%s';\n" % (b"IDEMPOTENT" if self._relaxed else b"STRICT")
+        statements = [deed for deed in group.does if isinstance(deed, Statement) and not deed.is_of_transaction]
+        if statements:
+            # Before it begins: what makes a procedure ends a transaction.
+            yield self._create(statements[0].sql_mode)
         yield b"BEGIN;\n"
         for deed in group.does:
             self.statements += 1
             yield from self._statement(deed) if isinstance(deed, Statement) else self._rows(deed)
         yield b"COMMIT;\n"
+
+    def _create(self, sql_mode):
+        # A procedure runs in the mode that it was made in.
+        self._sql_mode = sql_mode
+        return (
+            (
+                "SET SESSION sql_mode = {2};\nCREATE OR REPLACE DEFINER = `{0}`@`%` PROCEDURE `{0}`.`{1}`"
+                "(IN said LONGTEXT CHARACTER SET utf8mb4) SQL SECURITY DEFINER EXECUTE IMMEDIATE said;\n"
+            )
+            .format(self.new.decode(), self._procedure, sql_mode)
+            .encode()
+        )
 
     def _rows(self, raw_events):
         maps = [moved(raw, self.old, self.new) for raw in raw_events if raw[_KIND_LIES] == TABLE_MAP]
@@ -414,16 +431,7 @@ class Speaker:
         if said.charset not in _TEXT_IN_UTF8 and not said.text.isascii():
             raise BackupError("a statement is in a character set other than UTF-8")
         if said.sql_mode != self._sql_mode:
-            # A procedure runs in the mode that it was made in.
-            self._sql_mode = said.sql_mode
-            yield (
-                (
-                    "SET SESSION sql_mode = {2};\nCREATE OR REPLACE DEFINER = `{0}`@`%` PROCEDURE `{0}`.`{1}`"
-                    "(IN said LONGTEXT CHARACTER SET utf8mb4) SQL SECURITY DEFINER EXECUTE IMMEDIATE said;\n"
-                )
-                .format(self.new.decode(), self._procedure, said.sql_mode)
-                .encode()
-            )
+            yield self._create(said.sql_mode)
         foreign, unique = (int(not said.flags & bit) for bit in (_NO_FOREIGN_KEYS, _RELAXED_UNIQUE))
         yield (
             f"SET SESSION foreign_key_checks = {foreign}, unique_checks = {unique},"

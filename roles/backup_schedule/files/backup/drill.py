@@ -64,20 +64,24 @@ _COLUMNS = (
     " AND table_name IN ({});\n"
 )
 _KINDS = "SELECT HEX(table_name), table_type FROM information_schema.tables WHERE table_schema = DATABASE();\n"
-_COUNT = "SELECT COUNT(*) FROM `{}`;\n"
-_SWITCH = "UPDATE `{}` SET {};\n"
-_OPEN = "UPDATE tabSingles SET value = '0' WHERE doctype = 'System Settings' AND field IN ({});\n"
-_LIMIT = "UPDATE tabUser SET {} WHERE name = 'Administrator';\n"
+# `USE INDEX ()` is what no view takes: one in a table's place could act with the rights of whoever asks it.
+_COUNT = "SELECT COUNT(*) FROM `{}` USE INDEX ();\n"
+_SWITCH = "UPDATE `{}` USE INDEX () SET {};\n"
+_OPEN = "UPDATE tabSingles USE INDEX () SET value = '0' WHERE doctype = 'System Settings' AND field IN ({});\n"
+_LIMIT = "UPDATE tabUser USE INDEX () SET {} WHERE name = 'Administrator';\n"
+# Nobody else can reach the throw-away database yet, so that what was a table is one still.
 _LET_IN = (
+    "SELECT 1 FROM `__Auth` USE INDEX () LIMIT 0;\n"
     "REPLACE INTO `__Auth` (doctype, name, fieldname, `password`, encrypted)"
     " VALUES ('User', 'Administrator', 'password', '{}', 0);\n"
 )
 _SECRETS = (
-    "SELECT HEX(doctype), HEX(name), HEX(fieldname), HEX(`password`) FROM `__Auth`"
+    "SELECT HEX(doctype), HEX(name), HEX(fieldname), HEX(`password`) FROM `__Auth` USE INDEX ()"
     " WHERE encrypted = 1 AND `password` <> '' ORDER BY doctype, name, fieldname;\n"
 )
 _PRIVATE_FILES = (
-    "SELECT DISTINCT HEX(file_url) FROM tabFile WHERE is_private = 1 AND file_url LIKE '/private/files/%' ORDER BY 1;\n"
+    "SELECT DISTINCT HEX(file_url) FROM tabFile USE INDEX ()"
+    " WHERE is_private = 1 AND file_url LIKE '/private/files/%' ORDER BY 1;\n"
 )
 
 # Sent to the web container's Python on stdin, with what it shall ask: no password is in an argument or a file.
