@@ -1,5 +1,6 @@
 """`schoolctl restore`."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +25,9 @@ def restore(
     every: All = False,
     where: Where = None,
     at: Annotated[str | None, typer.Option(help="As of this moment, UTC if it names no zone.", metavar="TIME")] = None,
+    or_before: Annotated[
+        bool, typer.Option("--or-before", help="With --at: or as near before it as the databases' log goes.")
+    ] = False,
     set_id: Annotated[
         str | None, typer.Option("--set", help="Which set; the newest when left out.", metavar="ID")
     ] = None,
@@ -56,7 +60,9 @@ def restore(
         raise CommandUsageError(f"Could not restore only `{only}`", because=f"--only takes {' or '.join(ONLY)}")
     if at and set_id:
         raise CommandUsageError("Could not choose a set", because="--at and --set exclude each other")
-    wanted = Wanted(set_id, moment(at) if at else None, target, only)
+    if or_before and not at:
+        raise CommandUsageError("Could not choose a set", because="--or-before belongs to --at TIME")
+    wanted = Wanted(set_id, moment(at) if at else None, target, only, or_before=or_before)
     if new is not None:
         _restore_as(context, slugs or [], new, domain, title, wanted, dry_run=dry_run)
         return
@@ -89,6 +95,8 @@ def restore(
             chosen_targets(backup_facts(server), [target] if target else None)
             _tell_of_silence(context, server, wanted)
             servers = [server, *context.more_servers(min(jobs, len(names)) - 1)]
+            if every and not where:
+                _tell_of_undeclared(context, server, target)
             _show(context, do_each(names, servers, restore_one, tell))
     finally:
         # Without the lock: an authority may be slow, and others have work to do.
@@ -111,7 +119,7 @@ def _restore_as(
     [slug] = slugs
     schools = context.project.schools()
     copy = restored_copy(schools, slug, new, None if domain is None else normalised(domain), title)
-    wanted = Wanted(wanted.set_id, wanted.at, wanted.target, wanted.only, of=slug)
+    wanted = replace(wanted, of=slug)
     if wanted.only:
         raise CommandUsageError(f"Could not restore as `{new}`", because="a new school takes both, database and files")
     said = [*(["--set", wanted.set_id] if wanted.set_id else []), "--domain", copy.domain, *wanted.options]
@@ -136,6 +144,16 @@ def _tell_of_silence(context: Context, server: Server, wanted: Wanted) -> None:
     for target in Backups(server).targets():
         if target.fault:
             context.ui.say(f"warning: {target.name} is left out, though it may have newer sets: {target.fault}")
+
+
+def _tell_of_undeclared(context: Context, server: Server, target: str | None) -> None:
+    """Name the schools that have sets but no row: nobody asked for them, though they may be what is missed."""
+    schools = context.project.schools()
+    for slug in dict.fromkeys(one.slug for one in Backups(server).sets(None, target) if one.slug not in schools):
+        context.ui.say(
+            f"warning: sets of {slug} are stored, but it has no row: "
+            f"`schoolctl restore {slug} --as {slug}` opens it again"
+        )
 
 
 def _known(context: Context, slugs: list[str] | None, *, every: bool, where: list[str] | None) -> list[School]:

@@ -63,9 +63,13 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How far a database was brought: the last moment (ISO, UTC) whose changes are in it."""
+    """How far a database was brought: the last moment (ISO, UTC) whose changes are in it.
+
+    reaches_until: where the log ended before the moment that was asked for; None if it did not.
+    """
 
     events_until: str | None
+    reaches_until: str | None
     statements: int
     seconds: float
 
@@ -163,10 +167,16 @@ class Backups:
         """Return the tables whose dump is not, byte for byte, what a set in a folder holds."""
         return [str(name) for name in self._ask("compare", folder=folder, database=database)["differs"]]
 
-    def replay(self, folder: str, database: str, until: str) -> Replayed:
-        """Bring a database, loaded from a set in a folder, forward to a moment (ISO, to the second)."""
-        found = self._ask("replay", folder=folder, database=database, until=until)
-        return Replayed(found["events_until"], found["statements"], found["seconds"])
+    def replay(
+        self, folder: str, database: str, until: str, target: str | None = None, *, or_before: bool = False
+    ) -> Replayed:
+        """Bring a database, loaded from a set in a folder, forward to a moment (ISO, to the second).
+
+        target: whose log alone is taken; None for all that there is. or_before: as far as the log goes, where it ends
+        before that moment.
+        """
+        found = self._ask("replay", folder=folder, database=database, until=until, target=target, or_before=or_before)
+        return Replayed(found["events_until"], found["reaches_until"], found["statements"], found["seconds"])
 
     def drill(self, slug: str, set_id: str | None = None, target: str | None = None) -> Drill:
         """Prove a set, the newest one if none is named, by a restore to a throw-away site."""
@@ -178,9 +188,13 @@ class Backups:
 
     # --- what else is kept -------------------------------------------------------------------------------------------
 
-    def keep_inventory(self, files: Mapping[str, str]) -> None:
-        """Hand over the inventory's files, by name their text: they are stored with the next set."""
-        self._ask("keep_inventory", files=dict(files))
+    def keep_inventory(self, files: Mapping[str, str], *, store: bool = False) -> dict[str, str]:
+        """Hand over the inventory's files, by name their text: they are stored with the next set.
+
+        store: at once, in every target that lacks them. Return by target why it has not got them.
+        """
+        found: dict[str, str] = self._ask("keep_inventory", files=dict(files), store=store)["faults"]
+        return found
 
     def standing(self) -> Standing:
         """Return what is written down of all sets and drills; no repository is asked, nor the program."""

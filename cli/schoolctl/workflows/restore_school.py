@@ -36,8 +36,9 @@ _BESIDE = ".beside"
 class Wanted:
     """Which set, and what of it.
 
-    set_id: None takes the newest. at: the moment (ISO, UTC) that the school shall be as of. target: None takes any that
-    has it. only: db or files; None takes both. of: the school that the set is of, if it is another.
+    set_id: None takes the newest. at: the moment (ISO, UTC) that the school shall be as of. or_before: as near before
+    it as there is a log. target: None takes any that has it. only: db or files; None takes both. of: whose set it is,
+    if it is another school's.
     """
 
     set_id: str | None = None
@@ -45,12 +46,14 @@ class Wanted:
     target: str | None = None
     only: str | None = None
     of: str | None = None
+    or_before: bool = False
 
     @property
     def options(self) -> list[str]:
         """What a person types for it, but for the set and the names."""
         said = {"--at": self.at, "--from": self.target, "--only": self.only}
-        return [word for name, value in said.items() if value for word in (name, value)]
+        words = [word for name, value in said.items() if value for word in (name, value)]
+        return [*words, *(["--or-before"] if self.or_before else [])]
 
 
 def moment(text: str) -> str:
@@ -367,14 +370,19 @@ class RestoreSchool:
             return
         try:
             with self._timed("replay"):
-                self.replayed = self.backups.replay(self._fetched, self.claim["database"], until)
+                self.replayed = self.backups.replay(
+                    self._fetched, self.claim["database"], until, self.wanted.target, or_before=self.wanted.or_before
+                )
         except CallFailedError as fault:
             raise RefusedError(
                 f"Could not bring `{self._slug}` to {until}",
                 because=fault.reason,
-                hint=f"`--set {self._set_id}` restores it as of {self.manifest['taken']}",
+                hint=f"`--at {until} --or-before` takes what there is of the log; `--set {self._set_id}` restores it"
+                f" as of {self.manifest['taken']}",
                 details=fault.details,
             ) from None
+        if reached := self.replayed.reaches_until:
+            self.notes.append(f"The log ends at {reached}, so that it is as of then, not of {until}.")
         self.notes.append(f"Its files are those of {self.manifest['taken']}: only the database has a log.")
 
     def _lay_out(self) -> None:

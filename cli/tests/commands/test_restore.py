@@ -60,6 +60,7 @@ def test_a_target_that_does_not_answer_is_named_where_it_might_have_a_newer_set(
         (("restore", OTHER, "--only", "half"), 2, "--only takes db or files"),
         (("restore", OTHER, "--at", "yesterday"), 3, "'yesterday' is no moment"),
         (("restore", OTHER, "--at", "2026-01-31", "--set", "x"), 2, "exclude each other"),
+        (("restore", OTHER, "--or-before"), 2, "--or-before belongs to --at TIME"),
         (("restore", OTHER, "tech-school", "--set", "x"), 2, "--set names one of one school"),
         (("restore", OTHER, "--domain", "a.example"), 2, "they belong to --as NEW"),
         (("restore", OTHER, "--as", "new-one"), 2, "--domain is missing"),

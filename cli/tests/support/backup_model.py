@@ -58,9 +58,13 @@ class BackupModel:
         self.logging = False
         self.changes: list[tuple[str, str, str]] = []
         self.log_fault: str | None = None
+        # Until when a target alone has logs, and whose were asked for.
+        self.log_ends: dict[str, str] = {}
         # A table that gets lost on the way into a database.
         self.loses: str | None = None
         self.inventory: dict[str, str] = {}
+        # The targets in which it was stored at once, when it was last handed over.
+        self.stored_inventories: list[str] = []
 
     @property
     def folder(self) -> str:
@@ -253,17 +257,27 @@ class BackupModel:
         differing = [name for name in {**tables, **now} if now.get(name) != tables.get(name, {}).get("sha256")]
         return {"differs": sorted(differing)}
 
-    def _do_replay(self, folder: str, database: str, until: str) -> dict[str, Any]:
+    def _do_replay(self, folder: str, database: str, until: str, target: str | None, or_before: bool) -> dict[str, Any]:
         manifest = self._manifest_in(folder)
         if self.log_fault:
             raise ProgramError(self.log_fault)
+        ends = self.log_ends.get(target or "", until)
+        if ends < until and not or_before:
+            raise ProgramError(f"the binary logs in {target} reach until {ends}: `--at {ends}` is as far as they go")
+        reached, until = ends if ends < until else None, min(ends, until)
         done = [
             table
             for moment, name, table in self.changes
             if name == manifest["database"]["name"] and manifest["taken"] < moment <= until
         ]
         self._database(database).tables += done
-        return {"events_until": until, "groups": len(done), "statements": len(done), "seconds": 0.1}
+        return {
+            "events_until": until,
+            "reaches_until": reached,
+            "groups": len(done),
+            "statements": len(done),
+            "seconds": 0.1,
+        }
 
     def _do_drill(self, slug: str, set: str | None, target: str | None) -> dict[str, Any]:  # noqa: A002
         name = target or "local"
@@ -306,8 +320,11 @@ class BackupModel:
         self._keep_standing(standing)
         return done
 
-    def _do_keep_inventory(self, files: dict[str, str]) -> None:
+    def _do_keep_inventory(self, files: dict[str, str], store: bool) -> dict[str, Any]:
         self.inventory = files
+        faults = {name: target.fault for name, target in self.targets.items() if target.fault and store}
+        self.stored_inventories = [name for name in self.targets if store and name not in faults]
+        return {"faults": faults}
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -98,7 +98,9 @@ class World:
         """Make the side database what the school is now."""
         Database(self.settings).drop(self.side)
         Database(self.settings).create(self.side, "a-password-of-it")
-        dump = subprocess.run([*self.server.settings()["dump"], self.school], capture_output=True, check=True).stdout  # type: ignore[misc]
+        dump = subprocess.run(
+            [*self.server.settings()["definitions"], self.school], capture_output=True, check=True
+        ).stdout  # type: ignore[misc]
         self.server.run("SET SESSION sql_log_bin=0;\n" + dump.decode(), self.side)
 
     def begin_again(self) -> None:
@@ -114,8 +116,8 @@ class World:
             time.sleep(0.02)
         return now()
 
-    def replay(self, until: str) -> dict[str, Any]:
-        return dict(logs.replay(self.settings, self.set, self.side, until))
+    def replay(self, until: str, target: str | None = None, *, or_before: bool = False) -> dict[str, Any]:
+        return dict(logs.replay(self.settings, self.set, self.side, until, target, or_before))
 
     def content(self, name: str) -> dict[str, tuple[str, str]]:
         """Return each table of a database: how it is made, and its rows."""
@@ -263,6 +265,21 @@ def test_a_school_is_brought_to_what_it_became(
     assert {name: world.content(name) for name in found["before"]} == found["before"]
     assert server.run("SELECT @@global.slave_exec_mode") == "STRICT\n"
     assert server.run("SHOW PROCEDURE STATUS WHERE db LIKE 'sch%'") == ""
+
+
+@needs_server
+def test_no_statement_can_prepare_what_the_administrator_calls_for_the_next(world: World) -> None:
+    world.take()
+    world.server.run("CREATE TABLE one (a INT); CREATE TABLE two (a INT)", SCHOOL)
+    world.server.run("SET GLOBAL log_output = 'TABLE', general_log = 1; TRUNCATE mysql.general_log")
+    try:
+        world.replay(world.settle())
+    finally:
+        world.server.run("SET GLOBAL general_log = 0")
+    said = world.server.run("SELECT LEFT(argument, 17) FROM mysql.general_log WHERE argument LIKE '%`schools_replay%'")
+    made_anew = ["CREATE OR REPLACE", "CALL `schffffffff"]
+    assert said.splitlines() == [*made_anew, *made_anew, "DROP PROCEDURE IF"]
+    assert {"one", "two"} <= {*world.content(SIDE)}
 
 
 @needs_server
@@ -460,7 +477,7 @@ def test_logs_that_follow_on_each_other_are_replayed_as_one(world: World) -> Non
 def test_a_missing_log_is_told_and_never_skipped(world: World) -> None:
     kept = three_logs(world)
     kept[1].unlink()
-    with pytest.raises(BackupError, match=rf"the binary logs do not reach until .*: {kept[1].name} is nowhere"):
+    with pytest.raises(BackupError, match=rf"the binary logs reach until .*, and {kept[1].name} is not there"):
         world.replay(world.settle())
 
 
@@ -530,7 +547,7 @@ def test_the_last_log_of_a_server_that_is_no_more_reaches_to_its_last_event(lone
     shutil.copy(lonely.server.data / open_one, kept / open_one)
     (lonely.server.data / "schools-stream").write_text("0" * 16 + "\n")
     lonely.settle()
-    with pytest.raises(BackupError, match=r"is nowhere; they reach until"):
+    with pytest.raises(BackupError, match=r"the binary logs reach until"):
         lonely.replay(now())
     lonely.begin_again()
     lonely.replay(last)
@@ -623,6 +640,54 @@ def test_logs_are_stored_once_in_every_target_and_come_back_from_there(lonely: W
     lonely.replay(until)
     assert lonely.content(SIDE) == wanted
     assert list((lonely.settings.backups / "fetched").glob("*")) == []
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_out_of_one_target_alone_it_goes_as_far_as_that_target_has_logs(lonely: World) -> None:
+    lonely.take()
+    lonely.server.run(ADD_USER.format(1), SCHOOL)
+    lonely.server.run(ADD_USER.format(2), SCHOOL)
+    reached = lonely.settle()
+    logs.archive(lonely.settings)
+    wanted = lonely.content(SCHOOL)
+    # The last ones never got there.
+    vault = lonely.settings.targets.pop("vault")
+    lonely.settle()
+    lonely.server.run(ADD_USER.format(3), SCHOOL)
+    until = lonely.settle()
+    logs.archive(lonely.settings)
+    lonely.settings.targets["vault"] = vault
+    with pytest.raises(
+        BackupError, match=r"in vault reach until (.*Z), and .* is not there: `--at \1` is as far"
+    ) as said:
+        lonely.replay(until, "vault")
+    offered = str(said.value).partition("--at ")[2].partition("`")[0]
+    assert offered <= reached
+    lonely.begin_again()
+    lonely.replay(offered, "vault")
+    lonely.begin_again()
+    done = lonely.replay(until, "vault", or_before=True)
+    assert lonely.content(SIDE) == wanted
+    assert done["reaches_until"] == offered
+    lonely.begin_again()
+    assert lonely.replay(until)["reaches_until"] is None
+    assert lonely.content(SIDE) == lonely.content(SCHOOL)
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_a_target_that_has_no_log_of_a_set_has_the_set_alone(lonely: World) -> None:
+    lonely.take()
+    was = lonely.content(SIDE)
+    lonely.server.run("INSERT INTO tabUser VALUES ('late', 9, 'x')", SCHOOL)
+    until = lonely.settle()
+    with pytest.raises(BackupError, match="no binary log in vault goes on from the set"):
+        lonely.replay(until, "vault")
+    lonely.begin_again()
+    done = lonely.replay(until, "vault", or_before=True)
+    assert (done["reaches_until"], done["groups"]) == (lonely.manifest["taken"], 0)
+    assert lonely.content(SIDE) == was
 
 
 @needs_server

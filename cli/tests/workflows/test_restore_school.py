@@ -320,6 +320,21 @@ def test_a_moment_that_no_log_reaches_is_refused_with_the_set_before_it(project:
     assert "`--set 20260130T020000Z` restores it as of 2026-01-30T02:00:00Z" in run.stderr
 
 
+def test_out_of_one_target_it_goes_as_far_as_the_log_there_and_says_so(project: Path, logged: ServerModel) -> None:
+    logged.backups.log_ends["local"] = "2026-01-30T10:15:00Z"
+    late = (*RESTORE, "--from", "local", "--at", "2026-01-30T12:00:00Z")
+    with untouched(logged), untouched(logged, SLUG):
+        run = schoolctl(project, RecordingTransport(logged), *late)
+    assert run.code == 5
+    assert "reach until 2026-01-30T10:15:00Z: `--at 2026-01-30T10:15:00Z` is as far as they go" in run.stderr
+    assert "`--at 2026-01-30T12:00:00Z --or-before` takes what there is of the log" in run.stderr
+    run = schoolctl(project, RecordingTransport(logged), *late, "--or-before")
+    assert run.code == 0, run.stderr
+    assert "The log ends at 2026-01-30T10:15:00Z, so that it is as of then, not of 2026-01-30T12:00:00Z." in run.stderr
+    tables = logged.databases[logged.site_config(SLUG)["db_name"]].tables
+    assert [table for table in tables if table.startswith("tab te") or "eleven" in table] == ["tab ten"]
+
+
 def test_where_no_log_is_kept_the_set_before_the_moment_is_taken_and_said_so(
     project: Path, worked: ServerModel
 ) -> None:

@@ -1,5 +1,6 @@
 """What can be asked of this program, by schoolctl and by its own timers: one method a call."""
 
+import concurrent.futures
 import getpass
 import hashlib
 import os
@@ -16,6 +17,7 @@ from backup.spool import Spool, image_of
 
 _INVENTORY_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}\.yml")
 _INVENTORY_LIMIT = 10_000_000
+_INVENTORY_PATIENCE_S = 30
 _IMAGE_AGE_S = 60
 
 
@@ -240,16 +242,19 @@ class Calls:
                     known["logs"]["archived"] = sets.iso(sets.now())
         return done
 
-    def replay(self, folder, database, until):
+    def replay(self, folder, database, until, target=None, or_before=False):
         """Bring a loaded database from a set's moment to a later one, by the database's logs."""
         from backup import logs
 
-        return logs.replay(self._settings, self._settings.inside(folder), database, until)
+        return logs.replay(self._settings, self._settings.inside(folder), database, until, target, or_before)
 
     # --- the inventory -----------------------------------------------------------------------------------------------
 
-    def keep_inventory(self, files):
-        """Keep a copy of the inventory's files; it is stored with the next set. files: the text of each by its name."""
+    def keep_inventory(self, files, store=False):
+        """Keep a copy of the inventory's files; it is stored with the next set. files: the text of each by its name.
+
+        store: also at once, in every target that lacks it. Return why one has not got it, by target.
+        """
         if sum(map(len, files.values())) > _INVENTORY_LIMIT:
             raise BackupError("these are no files of an inventory")
         for name in files:
@@ -263,8 +268,23 @@ class Calls:
         for path in folder.iterdir():
             if path.name not in files:
                 path.unlink()
+        return {"faults": self._store_inventory_everywhere() if store and self._settings.key_file.exists() else {}}
 
-    def _store_inventory(self, repository, known):
+    def _store_inventory_everywhere(self):
+        known, faults = standing.read(self._settings), {}
+
+        def try_to_store(target):
+            try:
+                # Somebody waits, and the next set brings it along in any case.
+                self._store_inventory(Repository(self._settings, target), known, _INVENTORY_PATIENCE_S)
+            except BackupError as fault:
+                faults[target.name] = str(fault).removeprefix(f"{target.name}: ")
+
+        with concurrent.futures.ThreadPoolExecutor(max(1, len(self._settings.targets))) as pool:
+            list(pool.map(try_to_store, self._settings.targets.values()))
+        return dict(sorted(faults.items()))
+
+    def _store_inventory(self, repository, known, patience=None):
         """Store the inventory's files if the target has not got them as they are now."""
         folder = self._settings.backups / "inventory"
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
@@ -276,7 +296,7 @@ class Calls:
         target = repository.target.name
         if known["targets"].get(target, {}).get("inventory") == digest.hexdigest():
             return
-        repository.store(folder, {"kind": INVENTORY}, sets.now())
+        repository.store(folder, {"kind": INVENTORY}, sets.now(), patience=patience)
         with standing.changing(self._settings) as changed:
             standing.of_target(changed, target)["inventory"] = digest.hexdigest()
 

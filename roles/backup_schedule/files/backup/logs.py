@@ -82,12 +82,14 @@ def archive(settings):
     return {"files": len(stored), "bytes": size}
 
 
-def replay(settings, folder, database, until):
-    """Bring a database that was loaded from a set on to a moment; return events_until, groups, statements and seconds.
+def replay(settings, folder, database, until, target=None, or_before=False):
+    """Bring a database that was loaded from a set on to a moment; return how far it came.
 
-    folder: the set's. database: has the user that Database.create makes. until: ISO, in UTC. Only what concerned the
-    set's own database is said again. Raises BackupError where the logs do not reach from the set to that moment without
-    a gap, and for what cannot be said again.
+    folder: the set's. database: has the user that Database.create makes. until: ISO, in UTC. target: the one whose logs
+    are taken, and no others; None for all that there are. or_before: go as far as the logs do where they end before.
+    Only what concerned the set's own database is said again. Of the answer: events_until, the last one said again;
+    reaches_until, where the logs ended, None if they did not; groups, statements and seconds. Raises BackupError where
+    the logs do not reach from the set to that moment without a gap, and for what cannot be said again.
     """
     began = time.monotonic()
     manifest = sets.read(Path(folder))
@@ -108,12 +110,17 @@ def replay(settings, folder, database, until):
         locked(settings.backups / "locks" / ".replay", _who(f"replay {old}"), _PATIENCE_S),
         contextlib.ExitStack() as closing,
     ):
-        found = _Found(settings, position["stream"], closing)
+        found = _Found(settings, position["stream"], closing, target)
         _demand_older(found, position, old, moment, taken)
         speaker = Speaker(checked_name(old), checked_name(database))
-        played = _play(settings, found, position, speaker, moment, until)
+        try:
+            played = _play(settings, found, position, speaker, moment, or_before)
+        except _EndedError as end:
+            raise BackupError(_said_of(end, manifest, target)) from None
+    reached = played["reached"]
     return {
         "events_until": _iso(played["last"]) if played["last"] else None,
+        "reaches_until": None if reached is None else _iso(max(reached, taken)),
         "groups": played["groups"],
         "statements": speaker.statements,
         "seconds": round(time.monotonic() - began, 3),
@@ -186,9 +193,9 @@ class _Stream:
             return True
         return any(_beginning(kept[name]) != _beginning(self._source / name) for name in self.closed if name in kept)
 
-    def close(self):
-        """Let the server begin another log, unless the one in hand holds nothing of note."""
-        if (self._source / self.open).stat().st_size > _QUIET:
+    def close(self, *, even_quiet=False):
+        """Let the server begin another log; even_quiet: also where the one in hand holds nothing of note."""
+        if even_quiet or (self._source / self.open).stat().st_size > _QUIET:
             self._database.ask("FLUSH BINARY LOGS;\n")
             self._list()
 
@@ -295,35 +302,58 @@ def _link(source, destination):
 # --- replaying -------------------------------------------------------------------------------------------------------
 
 
-class _Found:
-    """The logs of one stream, wherever they are: on this server, or at a target."""
+class _EndedError(Exception):
+    """Report the log that would have to come next and is not there. reached: Unix time until which there are some."""
 
-    def __init__(self, settings, stream, closing):
+    def __init__(self, name, reached):
+        super().__init__(name)
+        self.reached = reached
+
+
+def _said_of(end, manifest, target):
+    """Return what to tell of logs that end too early, with the nearest that can be had."""
+    there = f" in {target}" if target else ""
+    if end.reached is None:
+        return (
+            f"no binary log{there} goes on from the set {manifest['set']}, which is as of {manifest['taken']}:"
+            f" {end} is not there"
+        )
+    reached = _iso(max(end.reached, sets.moment_of(manifest["taken"]).timestamp()))
+    return (
+        f"the binary logs{there} reach until {reached}, and {end} is not there: `--at {reached}` is as far as they go"
+    )
+
+
+class _Found:
+    """The logs of one stream, wherever they are: on this server, or at a target; of one target that is named, there."""
+
+    def __init__(self, settings, stream, closing, target):
         if not isinstance(stream, str) or not _STREAM.fullmatch(stream):
             raise BackupError(f"{stream!r} cannot be the name of a stream of logs")
         self._settings = settings
         self._stream = stream
-        self._folder = settings.backups / "logs" / stream
+        self._targets = [settings.target(target)] if target else list(settings.targets.values())
+        self._kept = [] if target else [settings.backups / "logs" / stream]
         self._fetched = settings.backups / "fetched" / f"logs-{stream}"
         self._known, self._faults = None, []
         shutil.rmtree(self._fetched, ignore_errors=True)  # of a run that was killed
         closing.callback(shutil.rmtree, self._fetched, ignore_errors=True)
-        if settings.database.get("logs"):
+        if settings.database.get("logs") and not target:
             with _alone(settings):
                 live = _Stream(settings)
                 if live.name == stream:
-                    # So that it reaches to this very moment.
-                    live.close()
+                    # So that it reaches to this very moment, though nothing may have happened for long.
+                    live.close(even_quiet=True)
                     live.keep()
 
     def log(self, name):
         """Return a log by its name, or None where nobody has it; what comes from a target is gone in the end."""
-        for folder in (self._folder, self._fetched):
+        for folder in (*self._kept, self._fetched):
             with contextlib.suppress(FileNotFoundError):
                 return Log(folder / name)
         if self._known is None:
             self._known, self._faults = {}, []
-            for target in self._settings.targets.values():
+            for target in self._targets:
                 self._ask(target)
         if name in self._known:
             target, row = self._known[name]
@@ -333,7 +363,7 @@ class _Found:
             return Log(self._fetched / name)
         if self._faults:
             silent = "; ".join(self._faults)
-            raise BackupError(f"{name} is not on this server, and not every target could be asked: {silent}")
+            raise BackupError(f"{name} is nowhere else, and not every target could be asked: {silent}")
         return None
 
     def _ask(self, target):
@@ -345,21 +375,26 @@ class _Found:
             self._known = {**{log: (target, row) for log, row in rows.items()}, **self._known}
 
 
-def _play(settings, found, position, speaker, moment, until):
-    played = {"groups": 0, "last": None}
+def _play(settings, found, position, speaker, moment, or_before):
+    played = {"groups": 0, "last": None, "reached": None}
     client = [*settings.database["client"], "--binary-mode", "--max-allowed-packet=1G", speaker.new.decode()]
     try:
         with programs.running(client, reads=True) as pipe:
             pipe.write(speaker.beginning())
-            for log, group in _groups_until(found, position, speaker.old.decode(), moment, until):
-                if group is None:
-                    parts = speaker.format(log.format)
-                else:
-                    parts = speaker.group(group)
-                    played["groups"] += 1
-                    played["last"] = group.ended
-                for part in parts:
-                    pipe.write(part)
+            try:
+                for log, group in _groups_until(found, position, speaker.old.decode(), moment):
+                    if group is None:
+                        parts = speaker.format(log.format)
+                    else:
+                        parts = speaker.group(group)
+                        played["groups"] += 1
+                        played["last"] = group.ended
+                    for part in parts:
+                        pipe.write(part)
+            except _EndedError as end:
+                if not or_before:
+                    raise
+                played["reached"] = end.reached or 0
             pipe.write(speaker.ending())
     except BaseException:
         with contextlib.suppress(BackupError):
@@ -368,15 +403,17 @@ def _play(settings, found, position, speaker, moment, until):
     return played
 
 
-def _groups_until(found, position, database, moment, until):
-    """Yield log and group of what happened to a database before a moment; of each log first itself, without a group."""
+def _groups_until(found, position, database, moment):
+    """Yield log and group of what happened to a database before a moment; of each log first itself, without a group.
+
+    Raises _EndedError where the logs end before.
+    """
     name, start, gtids = position["file"], position["position"], {}
     reached = None
     while True:
         log = found.log(name)
         if log is None:
-            at = f"; they reach until {_iso(reached)}" if reached else ""
-            raise BackupError(f"the binary logs do not reach until {until}: {name} is nowhere{at}")
+            raise _EndedError(name, reached)
         if log.begins >= moment:
             return
         yield log, None
