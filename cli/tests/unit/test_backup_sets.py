@@ -71,6 +71,15 @@ def spool(server: BackupServer) -> Any:
     return Spool(settings.read(server.root / "backups.json"), SLUG)
 
 
+def snapshots(server: BackupServer, tags: str) -> list[dict[str, Any]]:
+    """Return the snapshots of the target `local` that have these tags."""
+    repository, key = str(server.backups / "repository"), str(server.root / "key")
+    environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": key}
+    argv = [server.restic, "snapshots", "--json", "--no-lock", "--tag", tags]
+    said = subprocess.run(argv, env=environment, capture_output=True, check=True).stdout
+    return list(json.loads(said))
+
+
 def backed_up(program: Serving, slug: str = SLUG) -> str:
     program("write", slug=slug)
     stored = program("store", slug=slug, target="local")
@@ -566,18 +575,24 @@ def test_the_inventory_is_stored_with_the_next_set_and_only_when_it_is_another(
     program("keep_inventory", files={"schools.yml": "schools: {a: b}\n"})
     backed_up(program)
     assert names_in(server.backups / "inventory") == ["schools.yml"]
-    environment = {
-        **os.environ,
-        "RESTIC_REPOSITORY": str(server.backups / "repository"),
-        "RESTIC_PASSWORD_FILE": str(server.root / "key"),
-    }
-    said = subprocess.run(
-        [server.restic, "snapshots", "--json", "--tag", "kind=inventory"],
-        env=environment,
-        capture_output=True,
-        check=True,
-    ).stdout
-    assert len(json.loads(said)) == 2
+    assert len(snapshots(server, "kind=inventory")) == 2
+
+
+@pytest.mark.usefixtures("program")
+def test_the_inventory_is_stored_at_once_where_that_is_asked_and_a_target_that_fails_is_told(
+    server: BackupServer,
+) -> None:
+    server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.write_settings()
+    with Serving(server) as told:
+        for _ in range(2):
+            faults = told("keep_inventory", files={"schools.yml": "schools: {}\n"}, store=True)["faults"]
+            assert list(faults) == ["away"]
+            assert "there is no repository at" in faults["away"]
+            assert len(snapshots(server, "kind=inventory")) == 1
+        # A server without a key makes no backups, and has been told to make none.
+        (server.root / "key").unlink()
+        assert told("keep_inventory", files={"schools.yml": "schools: {a: b}\n"}, store=True) == {"faults": {}}
 
 
 # --- hostile words ----------------------------------------------------------------------------------------------------
