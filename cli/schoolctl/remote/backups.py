@@ -150,12 +150,15 @@ class Backups:
         set_id: str | None = None,
         before: str | None = None,
         target: str | None = None,
+        or_older: bool = False,
     ) -> dict[str, Any]:
         """Bring a set into a folder that does not exist yet, and return its manifest; each file of it is as stored.
 
-        set_id: which; else the newest, `before` a moment (ISO) if one is given. On failure no folder is left.
+        set_id: which; else the newest, `before` a moment (ISO) if one is given. or_older: or, where it is damaged
+        wherever it is, the newest sound one of those before it. On failure no folder is left.
         """
-        found: dict[str, Any] = self._ask("fetch", slug=slug, set=set_id, before=before, target=target, folder=folder)
+        wanted = {"slug": slug, "set": set_id, "before": before, "target": target, "or_older": or_older}
+        found: dict[str, Any] = self._ask("fetch", folder=folder, **wanted)
         return found
 
     def load(self, folder: str, database: str) -> Loaded:

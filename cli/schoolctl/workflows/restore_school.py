@@ -316,7 +316,21 @@ class RestoreSchool:
 
     def _fetch(self) -> None:
         with self._timed("fetch"):
-            self.manifest = self.backups.fetch(self._of, self._fetched, set_id=self._set_id, target=self.wanted.target)
+            self.manifest = self.backups.fetch(
+                self._of,
+                self._fetched,
+                set_id=self._set_id,
+                target=self.wanted.target,
+                or_older=self.wanted.set_id is None,
+            )
+        if self.manifest["set"] != self._set_id:
+            where = f"in {self.wanted.target}" if self.wanted.target else "in every target that has it"
+            self.notes.append(
+                f"warning: the set {self._set_id} is damaged {where}; {self.manifest['set']}, of"
+                f" {self.manifest['taken']}, is the newest sound one."
+            )
+            self._set_id = self.claim["set"] = self.manifest["set"]
+            self.server.write_claim(self._slug, self.claim)
 
     def _see_that_it_fits(self) -> None:
         slug = self.manifest["school"]["slug"]

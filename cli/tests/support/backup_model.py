@@ -219,9 +219,20 @@ class BackupModel:
         before: str | None,
         target: str | None,
         folder: str,
+        or_older: bool,
     ) -> dict[str, Any]:
         if self.server.below(self.server.inside(folder)):
             raise ProgramError(f"{folder} is already there")
+        try:
+            return self._fetched(slug, set, target, folder)
+        except ProgramError:
+            names = sorted({name for place in self.targets.values() for school, name in place.sets if school == slug})
+            older = [name for name in names if set and order(name) < order(set)]
+            if not or_older or not older:
+                raise
+            return self._do_fetch(slug, older[-1], before, target, folder, or_older)
+
+    def _fetched(self, slug: str, set: str | None, target: str | None, folder: str) -> dict[str, Any]:  # noqa: A002
         faults = []
         for name in [target] if target else list(self.targets):
             place = self._target(name)

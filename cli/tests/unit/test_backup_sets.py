@@ -470,6 +470,54 @@ def test_a_wrong_key_opens_nothing(server: BackupServer, program: Serving) -> No
     assert not (server.backups / "fetched").exists()
 
 
+def put_snapshot(server: BackupServer, folder: Path, name: str) -> None:
+    """Store a folder as somebody would who has got the server's key, under the name of a set."""
+    repository, key = str(server.backups / "repository"), str(server.root / "key")
+    environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": key}
+    tags = [word for tag in ("kind=set", f"school={SLUG}", f"set={name}") for word in ("--tag", tag)]
+    argv = [server.restic, "backup", "--quiet", "--host", "schools", *tags, str(folder)]
+    subprocess.run(argv, env=environment, capture_output=True, check=True)
+
+
+def spoiled(server: BackupServer, name: str) -> Path:
+    """Return a copy of the spool that says to be a set of a name, with rows of somebody else."""
+    copy = server.root / "spoiled"
+    shutil.copytree(server.backups / "spool" / SLUG, copy)
+    (copy / "database/tabUser.sql").write_text("pay us\n")
+    manifest = copy / sets.MANIFEST
+    manifest.write_text(manifest.read_text().replace(json.loads(manifest.read_text())["set"], name))
+    return copy
+
+
+def test_a_snapshot_that_was_stored_later_under_the_name_of_a_set_does_not_hide_it(
+    server: BackupServer, program: Serving
+) -> None:
+    name = backed_up(program)
+    put_snapshot(server, spoiled(server, name), name)
+    manifest = program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert manifest["set"] == name
+    assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
+    [row] = program("sets", slug=SLUG)
+    assert row["targets"] == ["local"]
+
+
+def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_where_that_is_asked(
+    server: BackupServer, program: Serving
+) -> None:
+    name, newer = backed_up(program), "29991231T000000Z"
+    put_snapshot(server, spoiled(server, newer), newer)
+    folder = str(server.backups / "fetched")
+    with pytest.raises(FaultError, match=f"the set {newer} is damaged"):
+        program("fetch", slug=SLUG, folder=folder)
+    assert program("fetch", slug=SLUG, set=newer, folder=folder, or_older=True)["set"] == name
+    shutil.rmtree(folder)
+    # A target that does not answer may have it whole, so that an older one is no answer.
+    server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.write_settings()
+    with Serving(server) as told, pytest.raises(FaultError, match="away: there is no repository at"):
+        told("fetch", slug=SLUG, folder=folder, or_older=True)
+
+
 def test_a_damaged_pack_is_found_and_leaves_nothing(server: BackupServer, program: Serving) -> None:
     (server.root / "sites" / SLUG / "public/files/large").write_bytes(os.urandom(300_000))
     backed_up(program)
@@ -484,7 +532,7 @@ def test_a_damaged_pack_is_found_and_leaves_nothing(server: BackupServer, progra
     assert [path.name for path in server.backups.iterdir() if "fetched" in path.name] == []
     checked = program("check", target="local", percent=100)
     assert not checked["ok"]
-    assert server.standing()["targets"]["local"]["fault"]
+    assert server.standing()["targets"]["local"]["damage"]
 
 
 def test_where_one_target_is_damaged_the_next_one_gives_the_set(server: BackupServer) -> None:

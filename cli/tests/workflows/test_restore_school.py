@@ -120,6 +120,23 @@ def test_where_one_target_has_it_damaged_the_next_one_serves(project: Path, work
     assert is_back(worked)
 
 
+def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_and_that_is_told(
+    project: Path, worked: ServerModel
+) -> None:
+    [sound] = worked.backups.names(SLUG)
+    worked.backups.clock = lambda: datetime(2999, 1, 31, 2, 0, tzinfo=UTC)
+    assert schoolctl(project, RecordingTransport(worked), "backup", SLUG).code == 0
+    damaged = worked.backups.names(SLUG)[-1]
+    for target in worked.backups.targets.values():
+        target.sets[SLUG, damaged]["database/tabUser.sql"] = "pay us"
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 0, run.stderr
+    assert f"the set {damaged} is damaged in every target that has it; {sound}, of" in run.stderr
+    assert json.loads(run.stdout)["set"] == sound
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--set", damaged)
+    assert run.code == 1
+
+
 def test_a_target_that_is_named_is_the_only_one_that_is_asked(project: Path, worked: ServerModel) -> None:
     stored(worked, "database/tabUser.sql", "rot")
     with untouched(worked, SLUG):

@@ -131,7 +131,7 @@ class Calls:
         known = standing.read(self._settings)
         rows = []
         for (school, name), places in found.items():
-            one = next(iter(places.values()))
+            one = next(iter(places.values()))[0]
             entry = known["schools"].get(school, {}).get("known", {}).get(name, {})
             rows.append(
                 {
@@ -152,10 +152,10 @@ class Calls:
                 standing.listed(self._settings, place, names)
         return sorted(rows, key=lambda row: (*sets.order(row["set"]), row["slug"]))
 
-    def fetch(self, slug, folder, set=None, before=None, target=None):  # noqa: A002 (it is what the caller calls it)
+    def fetch(self, slug, folder, set=None, before=None, target=None, or_older=False):  # noqa: A002 (the callers' word)
         """Bring a set of a school into a new folder; return its manifest."""
         moment = None if before is None else sets.moment_of(before)
-        return fetching.fetch(self._settings, slug, set, moment, target, folder)
+        return fetching.fetch(self._settings, slug, set, moment, target, folder, or_older)
 
     def load(self, folder, database):
         """Load a set that was fetched into an empty database."""
