@@ -329,6 +329,7 @@ class Agent:
             "stale_hours": said["stale_hours"],
             "drill_days": said["drill_days"],
             "has_key": os.path.exists(said["key_file"]),
+            "has_log": bool(said["database"].get("logs")),
             "expected": expected,
             "standing": self.standing(),
         }

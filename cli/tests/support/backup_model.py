@@ -103,6 +103,7 @@ class BackupModel:
             "stale_hours": self.stale_hours,
             "drill_days": self.drill_days,
             "has_key": self.has_key,
+            "has_log": self.logging,
             "expected": {
                 slug: self.clock().strftime(ISO) for slug in self.declared() if self._row(slug).get("state") != "closed"
             },

@@ -88,13 +88,13 @@ class Timers:
             return self._calls.store(slug, name)
 
     def drill_due(self):
-        """Restore on trial every open school whose last trial is too long ago, the longest first."""
+        """Restore on trial every open school whose last trial failed or is too long ago, the longest first."""
         known = standing.read(self._settings)["schools"]
         since = {}
         for slug in self._settings.declared_slugs():
             last = known.get(slug, {}).get("drill")
             if standing.is_due(self._settings, slug):
-                since[slug] = moment_of(last["at"]) if last else None
+                since[slug] = moment_of(last["at"]) if last and last["ok"] else None
         due = [slug for slug, last in since.items() if not last or now() - last >= self._age]
         due.sort(key=lambda slug: (since[slug] is not None, since[slug] or now()))
         from backup import drill

@@ -9,7 +9,7 @@ import time
 
 from backup import fetching, sets, standing
 from backup.database import Database
-from backup.errors import BackupError, ChangedError
+from backup.errors import BackupError, BusyError, ChangedError
 from backup.files import locked, put, sha256
 from backup.repository import INVENTORY, SET, Repository
 from backup.settings import checked_slug
@@ -185,7 +185,11 @@ class Calls:
                 repository.prune()
             return removed
 
-        return self._from_each_target(let_go)
+        done = self._from_each_target(let_go)
+        with standing.changing(self._settings) as known:
+            for name, report in done.items():
+                standing.of_target(known, name)["kept"] = report["fault"]
+        return done
 
     def erase(self, slug):
         """Remove every set of a school, from each target and from the spool."""
@@ -221,10 +225,21 @@ class Calls:
         """Restore a set on trial; return the report."""
         from backup import drill
 
-        report = drill.drill(self._settings, checked_slug(slug), set, target)
+        at = sets.iso(sets.now())
+        try:
+            report = drill.drill(self._settings, checked_slug(slug), set, target)
+        except BusyError:
+            raise
+        except Exception as fault:
+            report = drill.not_begun(slug, set, target, at, said(fault))
+            self._note_drill(slug, report)
+            raise
+        self._note_drill(slug, report)
+        return report
+
+    def _note_drill(self, slug, report):
         with standing.changing(self._settings) as known:
             standing.of_school(known, slug)["drill"] = report
-        return report
 
     def archive_logs(self):
         """Store what the database logged since the last time."""

@@ -136,6 +136,13 @@ def drill(settings, slug, set_id=None, target=None):
         return _Drill(settings, slug).run(set_id, target)
 
 
+def not_begun(slug, set_id, target, at, fault):
+    """Return the report of a drill that did not come as far as one. at: when (ISO)."""
+    nothing = dict.fromkeys(("taken", "restore_seconds", "age_seconds"))
+    told = {"slug": slug, "set": set_id, "target": target, "at": at, "ok": False, "fault": fault, **nothing}
+    return {**told, "seconds": 0.0, "checks": {}}
+
+
 def left(settings):
     """Return the schools of which a drill left something when it was killed."""
     names = [path.stem for path in sorted((settings.root / "journal").glob(f"*{DRILL}.json"))]
