@@ -24,6 +24,7 @@ from backup import binlog, logs, sets  # noqa: E402
 from backup.calls import Calls  # noqa: E402
 from backup.database import Database  # noqa: E402
 from backup.errors import BackupError  # noqa: E402
+from backup.repository import Repository  # noqa: E402
 from backup.settings import Settings, Target, read  # noqa: E402
 
 needs_server = pytest.mark.skipif(not IS_HERE, reason="MariaDB is not installed (apt install mariadb-server)")
@@ -723,6 +724,62 @@ def test_a_kept_log_stays_until_every_target_has_it_whatever_the_server_removes(
     assert not any(path.exists() for path in kept[:-1])
     # The newest stays, to count on from.
     assert list((lonely.settings.backups / "logs").glob("*/schools-bin.*"))
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_logs_from_before_the_oldest_set_go_and_no_others(lonely: World) -> None:
+    declared = lonely.settings.backups / "declared"
+    declared.mkdir()
+    (declared / "tech-school.json").write_text(json.dumps({"row": {"title": "Tech School"}, "site": "tech-school"}))
+    object.__setattr__(lonely.settings, "keep", {"last": 1})
+    (lonely.folder / "some").mkdir()
+    (lonely.folder / "some/file").write_text("x")
+    repositories = [Repository(lonely.settings, target) for target in lonely.settings.targets.values()]
+
+    def put(kind: str, year: int, **tags: str) -> None:
+        for repository in repositories:
+            repository.store(lonely.folder / "some", {"kind": kind, **tags}, datetime(year, 1, 1, tzinfo=UTC))
+
+    def years() -> set[str]:
+        return {row["time"][:4] for repository in repositories for row in repository.snapshots("logs")}
+
+    # A school that is no more keeps its sets, and is no reason to keep the logs of all.
+    put("set", 2001, school="old-school", set="20010101T000000Z")
+    for year in (2002, 2004, 2006):
+        put("logs", year, stream="a" * 16, first="schools-bin.000001", last="schools-bin.000001")
+        put("set", year + 1, school="tech-school", set=f"{year + 1}0101T000000Z")
+    vault = lonely.settings.targets["vault"]
+    lonely.settings.targets["vault"] = Target("vault", str(lonely.folder / "nowhere"))
+    Calls(lonely.settings).forget(["tech-school"])
+    assert years() == {"2002", "2004", "2006"}, "who cannot be asked may have older sets"
+    lonely.settings.targets["vault"] = vault
+    Calls(lonely.settings).forget(["tech-school"])
+    assert years() == set()
+    put("logs", 2008, stream="a" * 16, first="schools-bin.000002", last="schools-bin.000002")
+    Calls(lonely.settings).forget(["tech-school"])
+    assert years() == {"2008"}
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_the_folder_of_an_old_stream_goes_when_its_time_is_over_and_every_target_has_it(lonely: World) -> None:
+    old, fresh = (lonely.settings.backups / "logs" / (letter * 16) for letter in "ab")
+    for folder in (old, fresh):
+        folder.mkdir(parents=True)
+        (folder / "schools-bin.000001").write_bytes(b"some")
+    os.utime(old / "schools-bin.000001", (1, 1))
+    vault = lonely.settings.targets["vault"]
+    lonely.settings.targets["vault"] = Target("vault", str(lonely.folder / "nowhere"))
+    with pytest.raises(BackupError, match="vault: "):
+        logs.archive(lonely.settings)
+    assert old.exists()
+    lonely.settings.targets["vault"] = vault
+    logs.archive(lonely.settings)
+    assert not old.exists()
+    assert fresh.exists()
+    for target in lonely.settings.targets.values():
+        assert [row["tags"]["first"] for row in Repository(lonely.settings, target).snapshots("logs", stream="a" * 16)]
 
 
 @needs_server

@@ -169,7 +169,7 @@ class Calls:
     # --- letting go --------------------------------------------------------------------------------------------------
 
     def forget(self, slugs=None, prune=False):
-        """Remove those sets of schools that their policies do not keep."""
+        """Remove those sets of schools that their policies do not keep, and the logs that only those needed."""
         chosen = [checked_slug(slug) for slug in slugs] if slugs is not None else self._due()
         policies = {}
         for slug in chosen:
@@ -185,7 +185,12 @@ class Calls:
                 repository.prune()
             return removed
 
+        from backup import logs
+
         done = self._from_each_target(let_go)
+        if any(report["fault"] is None for report in done.values()):
+            for name, fault in logs.forget(self._settings, chosen).items():
+                done[name]["fault"] = done[name]["fault"] or fault
         with standing.changing(self._settings) as known:
             for name, report in done.items():
                 standing.of_target(known, name)["kept"] = report["fault"]

@@ -17,7 +17,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from backup import programs, sets
+from backup import fetching, programs, sets
 from backup.binlog import DroppedError, Log, Speaker
 from backup.database import Database, checked_name
 from backup.errors import BackupError
@@ -77,6 +77,7 @@ def archive(settings):
                 everywhere = set()
         size = sum(path.stat().st_size for name, path in stream.kept().items() if name in stored)
         stream.expire(everywhere)
+        faults += _clear_old(settings, stream.name)
     if faults:
         raise BackupError("; ".join(faults))
     return {"files": len(stored), "bytes": size}
@@ -139,18 +140,13 @@ def _who(doing):
 # --- keeping ---------------------------------------------------------------------------------------------------------
 
 
-class _Stream:
-    """The logs of the database server as it runs now, and what is kept of them. The caller is alone with them."""
+class _Kept:
+    """What is kept on this server of the logs of a stream."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, name):
         self._settings = settings
         self._words = settings.database["logs"]
-        self._source = Path(self._words["folder"])
-        self._database = Database(settings)
-        self.name = self._named()
-        self._list()
-        if self.name is None or self._counts_anew():
-            self.begin()
+        self.name = name
 
     @property
     def folder(self):
@@ -160,6 +156,39 @@ class _Stream:
     def kept(self):
         """Return the logs that are kept on this server: paths by name, in order."""
         return _kept(self.folder)
+
+    def stored(self, target):
+        """Return where a target has which log: the name of its snapshot, by the log's."""
+        return _stored(self._settings, target, self.name)
+
+    def store(self, target, names):
+        """Store logs that are kept here at a target, those that follow on each other as one snapshot."""
+        batch = self.folder.with_name(f"{self.name}.batch")
+        for run in _runs(names):
+            shutil.rmtree(batch, ignore_errors=True)
+            batch.mkdir(mode=0o700)
+            for name in run:
+                os.link(self.folder / name, batch / name)
+            tags = {"kind": LOGS, "stream": self.name, "first": run[0], "last": run[-1]}
+            Repository(self._settings, target).store(batch, tags, sets.now())
+            shutil.rmtree(batch)
+
+    def is_over(self, path):
+        """Say whether the time of a log on this server is over."""
+        return path.stat().st_mtime < time.time() - self._words["keep_days"] * 86_400
+
+
+class _Stream(_Kept):
+    """The logs of the database server as it runs now, and what is kept of them. The caller is alone with them."""
+
+    def __init__(self, settings):
+        super().__init__(settings, None)
+        self._source = Path(self._words["folder"])
+        self._database = Database(settings)
+        self.name = self._named()
+        self._list()
+        if self.name is None or self._counts_anew():
+            self.begin()
 
     def _list(self):
         listed = [row[0] for row in self._database.ask("SHOW BINARY LOGS;\n")]
@@ -213,28 +242,55 @@ class _Stream:
                 _link(self._source / name, self.folder / name)
         return faults
 
-    def stored(self, target):
-        """Return where a target has which log: the name of its snapshot, by the log's."""
-        return _stored(self._settings, target, self.name)
-
-    def store(self, target, names):
-        """Store logs that are kept here at a target, those that follow on each other as one snapshot."""
-        batch = self.folder.with_name(f"{self.name}.batch")
-        for run in _runs(names):
-            shutil.rmtree(batch, ignore_errors=True)
-            batch.mkdir(mode=0o700)
-            for name in run:
-                os.link(self.folder / name, batch / name)
-            tags = {"kind": LOGS, "stream": self.name, "first": run[0], "last": run[-1]}
-            Repository(self._settings, target).store(batch, tags, sets.now())
-            shutil.rmtree(batch)
-
     def expire(self, everywhere):
         """Let go of logs that every target has and whose time here is over; the newest stays, to count on from."""
-        end = time.time() - self._words["keep_days"] * 86_400
         for name, path in list(self.kept().items())[:-1]:
-            if name in everywhere and path.stat().st_mtime < end:
+            if name in everywhere and self.is_over(path):
                 path.unlink()
+
+
+def _clear_old(settings, current):
+    """Let go of the streams of former times whose time here is over, once every target has them; return what failed."""
+    faults = []
+    for folder in sorted((settings.backups / "logs").iterdir()):
+        if folder.name == current or not _STREAM.fullmatch(folder.name):
+            continue
+        old = _Kept(settings, folder.name)
+        if not all(map(old.is_over, old.kept().values())):
+            continue
+        try:
+            for target in settings.targets.values():
+                there = old.stored(target)
+                old.store(target, [name for name in old.kept() if name not in there])
+        except BackupError as fault:
+            faults.append(str(fault))
+        else:
+            shutil.rmtree(folder)
+    return faults
+
+
+def forget(settings, slugs):
+    """Remove the logs of targets that no set of these schools needs: those stored before the oldest of them was taken.
+
+    A set may be brought on by the logs of another target, so that all of them are asked first: where one does not
+    answer, nothing goes. Return by target why its logs could not be let go of.
+    """
+    try:
+        found, silent = fetching.copies(settings)
+    except BackupError:
+        return {}  # none of them answers, which is told where their sets are
+    moments = [sets.moment_of_name(name) for slug, name in found if slug in slugs]
+    faults = {}
+    for target in settings.targets.values() if moments and not silent else ():
+        if target.append_only:
+            continue
+        repository, oldest = Repository(settings, target), f"{min(moments):%Y-%m-%dT%H:%M:%S}"
+        try:
+            late = [row["snapshot"] for row in repository.snapshots(LOGS) if row["time"] < oldest]
+            repository.forget(late)
+        except BackupError as fault:
+            faults[target.name] = str(fault)
+    return faults
 
 
 def _kept(folder):
