@@ -353,6 +353,53 @@ def test_a_database_that_is_not_what_the_logs_expect_is_refused(world: World) ->
         world.replay(world.settle())
 
 
+IN_TWO_STEPS = (
+    "XA START 'x'; INSERT INTO tabUser VALUES ('two steps', 1, 'x'); XA END 'x'; XA PREPARE 'x'; XA COMMIT 'x';"
+    "XA START 'y'; INSERT INTO tabUser VALUES ('no step', 1, 'x'); XA END 'y'; XA PREPARE 'y'; XA ROLLBACK 'y';"
+    "XA START 'z'; INSERT INTO tabUser VALUES ('one step', 1, 'x'); XA END 'z'; XA COMMIT 'z' ONE PHASE;"
+)
+
+
+@needs_server
+def test_a_transaction_in_two_steps_of_a_neighbour_stops_no_replay(world: World) -> None:
+    world.take()
+    world.server.run("INSERT INTO tabUser VALUES ('before', 1, 'x')", SCHOOL)
+    world.server.run(IN_TWO_STEPS, NEIGHBOUR)
+    world.server.run("INSERT INTO tabUser VALUES ('after', 1, 'x')", SCHOOL)
+    neighbour = world.content(NEIGHBOUR)
+    world.replay(world.settle())
+    assert world.content(SIDE) == world.content(SCHOOL)
+    assert world.content(NEIGHBOUR) == neighbour
+
+
+@needs_server
+def test_a_transaction_in_two_steps_of_the_school_itself_is_told_with_the_moment_before(world: World) -> None:
+    world.take()
+    world.server.run("INSERT INTO tabUser VALUES ('before', 1, 'x')", SCHOOL)
+    before = world.settle()
+    world.server.run(IN_TWO_STEPS, SCHOOL)
+    with pytest.raises(BackupError, match=rf"in two steps \(XA\) at {before}, .*: `--at {before}` is as far"):
+        world.replay(world.settle())
+    world.begin_again()
+    world.replay(before)
+    assert world.server.run("SELECT name FROM tabUser", SIDE) == "a\nb\nbefore\n"
+
+
+@needs_server
+def test_the_second_step_alone_is_told_too_and_its_taking_back_is_nothing(world: World) -> None:
+    steps = IN_TWO_STEPS.split(";")
+    # The server forgets nothing that is prepared when its client goes.
+    world.server.run(";".join(steps[:4]), SCHOOL)
+    world.server.run(";".join(steps[5:9]), SCHOOL)
+    world.take()
+    world.server.run("XA ROLLBACK 'y'", SCHOOL)
+    world.replay(world.settle())
+    assert world.content(SIDE) == world.content(SCHOOL)
+    world.server.run("XA COMMIT 'x'", SCHOOL)
+    with pytest.raises(BackupError, match=r"in two steps \(XA\)"):
+        world.replay(world.settle())
+
+
 @needs_server
 def test_the_end_of_the_whole_database_is_never_said_again(world: World) -> None:
     world.take()

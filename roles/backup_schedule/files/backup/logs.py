@@ -478,6 +478,12 @@ def _groups_until(found, position, database, moment):
                 _demand_following(log, gtids)
                 if group.touches and group.ended >= moment:
                     return
+                if group.in_two_steps:
+                    at = _iso(group.ended)
+                    raise BackupError(
+                        f"the school's database had a transaction in two steps (XA) at {at}, which cannot be said"
+                        f" again: `--at {at}` is as far as it goes"
+                    )
                 if group.touches:
                     yield log, group
         except DroppedError as fault:
