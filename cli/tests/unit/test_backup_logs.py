@@ -333,6 +333,25 @@ def test_a_transaction_belongs_to_the_second_of_its_commit(world: World) -> None
 
 
 @needs_server
+def test_a_statement_that_ran_for_long_belongs_to_its_end_as_the_order_of_the_log_tells(world: World) -> None:
+    world.take()
+    slow = [*world.server.client, SCHOOL, "--execute", "UPDATE tabUser SET n = 8 WHERE name = 'a' AND SLEEP(2.5) = 0"]
+    began = world.settle()
+    with subprocess.Popen(slow) as running:
+        # Somebody else's, which was done before it was: whatever follows in the log was done still later.
+        between = world.settle()
+        world.server.run("INSERT INTO tabUser VALUES ('meanwhile', 1, 'x')", NEIGHBOUR)
+        assert running.wait() == 0
+    after = world.settle()
+    world.replay(between)
+    assert world.server.run("SELECT n FROM tabUser WHERE name = 'a'", SIDE) == "1\n"
+    world.begin_again()
+    world.replay(after)
+    assert world.server.run("SELECT n FROM tabUser WHERE name = 'a'", SIDE) == "8\n"
+    assert began < between
+
+
+@needs_server
 def test_what_a_table_without_transactions_held_already_when_it_was_dumped_is_no_obstacle(world: World) -> None:
     world.take()
     world.server.run(

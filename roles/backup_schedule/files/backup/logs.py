@@ -476,7 +476,9 @@ def _groups_until(found, position, database, moment):
         try:
             for group in log.groups(database, start):
                 _demand_following(log, gtids)
-                if group.touches and group.ended >= moment:
+                # Whoever's it is: the log is in the order in which they were committed, and tells when only of what is
+                # short. A statement that ran for long is written down with the moment at which it began.
+                if group.ended >= moment:
                     return
                 if group.in_two_steps:
                     at = _iso(group.ended)
