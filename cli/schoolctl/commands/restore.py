@@ -1,5 +1,6 @@
 """`schoolctl restore`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -118,7 +119,12 @@ def _restore_as(
         raise CommandUsageError(f"Could not restore as `{new}`", because="it takes the slug of one school")
     [slug] = slugs
     schools = context.project.schools()
-    copy = restored_copy(schools, slug, new, None if domain is None else normalised(domain), title)
+
+    def stored() -> Mapping[str, Any]:
+        backup_facts(context.server)
+        return Backups(context.server).row(slug, set_id=wanted.set_id, before=wanted.at, target=wanted.target)
+
+    copy = restored_copy(schools, slug, new, None if domain is None else normalised(domain), title, stored)
     wanted = replace(wanted, of=slug)
     if wanted.only:
         raise CommandUsageError(f"Could not restore as `{new}`", because="a new school takes both, database and files")
@@ -163,7 +169,7 @@ def _known(context: Context, slugs: list[str] | None, *, every: bool, where: lis
             raise DeclarationError(
                 f"There is no school `{slug}`",
                 because=f"schools.yml declares: {', '.join(schools) or 'none'}",
-                hint=f"if its row is gone, `schoolctl restore {slug} --as {slug} --domain D` writes it anew",
+                hint=f"if its row is gone, `schoolctl restore {slug} --as {slug}` writes it anew",
             )
     return chosen(context, slugs, every=every, where=where)
 

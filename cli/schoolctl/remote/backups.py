@@ -161,6 +161,13 @@ class Backups:
         found: dict[str, Any] = self._ask("fetch", folder=folder, **wanted)
         return found
 
+    def row(
+        self, slug: str, *, set_id: str | None = None, before: str | None = None, target: str | None = None
+    ) -> dict[str, Any]:
+        """Return the row of schools.yml that a school had when a set of it was taken; which: as `fetch` has it."""
+        found: dict[str, Any] = self._ask("row", slug=slug, set=set_id, before=before, target=target)
+        return found
+
     def load(self, folder: str, database: str) -> Loaded:
         """Load a set in a folder into a database that is there and empty."""
         found = self._ask("load", folder=folder, database=database)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -72,10 +72,19 @@ def moment(text: str) -> str:
     return found.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def restored_copy(schools: Schools, slug: str, new: str, domain: str | None, title: str | None) -> School:
+def restored_copy(
+    schools: Schools,
+    slug: str,
+    new: str,
+    domain: str | None,
+    title: str | None,
+    stored: Callable[[], Mapping[str, Any]],
+) -> School:
     """Return the row of a school that is opened from a set of another one: that of a run before, or a new one.
 
-    Raises CommandUsageError without a domain, DeclarationError for a bad value or a row that says otherwise.
+    stored: gives the row that the set has, asked where the inventory has none. A school that comes back under its own
+    name has the names that led to it. Raises CommandUsageError without a domain, DeclarationError for a bad value or a
+    row that says otherwise.
     """
     declared, source = schools.get(new), schools.get(slug)
     if declared is not None:
@@ -86,23 +95,22 @@ def restored_copy(schools: Schools, slug: str, new: str, domain: str | None, tit
                 hint="choose another slug, or leave --domain and --title out",
             )
         return declared
-    if domain is None:
+    comes_back = source is None and new == slug
+    if domain is None and not comes_back:
         raise CommandUsageError(f"Could not restore as `{new}`", because="--domain is missing")
-    if source is None:
-        copy = School(new, title or new.replace("-", " ").title(), domain)
-    else:
-        copy = replace(
-            source,
-            slug=new,
-            title=title or source.title,
-            domain=domain,
-            aliases=(),
-            state="active",
-            keep_until="",
-            reopen_as="",
-            staging=None,
-            certificate="",  # what the school brings is for its own names
-        )
+    source = source or School.from_row(slug, stored())
+    copy = replace(
+        source,
+        slug=new,
+        title=title or source.title,
+        domain=domain or source.domain,
+        aliases=source.aliases if comes_back and domain in {None, source.domain} else (),
+        state="active",
+        keep_until="",
+        reopen_as="",
+        staging=None,
+        certificate="",  # what the school brings is for its own names
+    )
     return checked(schools, copy)[0]
 
 

@@ -67,7 +67,7 @@ def test_a_target_that_does_not_answer_is_named_where_it_might_have_a_newer_set(
         (("restore", OTHER, "--as", "new-one", "--domain", "a.example", "--only", "db"), 2, "takes both"),
         (("restore", OTHER, "--as", "new-one", "--domain", "tech-school.com"), 3, "tech-school.com"),
         (("restore", "--all", "--as", "new-one", "--domain", "a.example"), 2, "the slug of one school"),
-        (("restore", "lost-school", "--yes"), 3, "restore lost-school --as lost-school --domain D"),
+        (("restore", "lost-school", "--yes"), 3, "restore lost-school --as lost-school`"),
     ],
 )
 def test_what_makes_no_sense_is_said_before_the_server_is_asked(

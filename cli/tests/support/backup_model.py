@@ -233,6 +233,14 @@ class BackupModel:
                 raise
             return self._do_fetch(slug, older[-1], before, target, folder, or_older)
 
+    def _do_row(self, slug: str, set: str | None, before: str | None, target: str | None) -> dict[str, Any]:  # noqa: A002
+        found = [row["set"] for row in self._do_sets(slug, target) if before is None or row["taken"] <= before]
+        if not found:
+            raise ProgramError(f"no set of {slug} is stored")
+        name = set or found[-1]
+        files = next(place.sets[slug, name] for place in self.targets.values() if (slug, name) in place.sets)
+        return {key: value for key, value in whole(files)["school"].items() if key != "slug"}
+
     def _fetched(self, slug: str, set: str | None, target: str | None, folder: str) -> dict[str, Any]:  # noqa: A002
         faults = []
         for name in [target] if target else list(self.targets):

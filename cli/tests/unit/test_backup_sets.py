@@ -518,6 +518,17 @@ def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_where_that_is_as
         told("fetch", slug=SLUG, folder=folder, or_older=True)
 
 
+def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:
+    name = backed_up(program)
+    (server.backups / "declared" / f"{SLUG}.json").unlink()
+    row = program("row", slug=SLUG)
+    assert row == {"title": "Tech School", "domain": "tech-school.com"}
+    assert program("row", slug=SLUG, set=name, target="local") == row
+    with pytest.raises(FaultError, match="no set of nobody is stored"):
+        program("row", slug="nobody")
+    assert not (server.backups / "fetched").exists()
+
+
 def test_a_damaged_pack_is_found_and_leaves_nothing(server: BackupServer, program: Serving) -> None:
     (server.root / "sites" / SLUG / "public/files/large").write_bytes(os.urandom(300_000))
     backed_up(program)

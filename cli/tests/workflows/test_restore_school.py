@@ -385,12 +385,31 @@ def test_a_set_opens_as_another_school_with_a_row_of_its_own(project: Path, work
     assert json.loads(run.stdout)["of"] == SLUG
 
 
+def test_a_school_without_a_row_comes_back_with_the_one_that_its_set_has(project: Path, worked: ServerModel) -> None:
+    file = project / "inventories/test/group_vars/all/schools.yml"
+    was = store.load(file)[SLUG]
+    store.drop(file, SLUG)
+    server = ServerModel()
+    server.backups.targets = worked.backups.targets
+    run = schoolctl(project, RecordingTransport(server), "--json", "restore", SLUG, "--as", SLUG)
+    assert run.code == 0, run.stderr
+    assert store.load(file)[SLUG] == was
+    assert was.aliases
+    # Under another name it has its settings, but neither its names nor what belongs to those.
+    store.drop(file, SLUG)
+    command = ("restore", SLUG, "--as", "copy", "--domain", "copy.example")
+    run = schoolctl(project, RecordingTransport(server), *command)
+    assert run.code == 0, run.stderr
+    copy = store.load(file)["copy"]
+    assert (copy.title, copy.aliases, copy.locale) == (was.title, (), was.locale)
+
+
 def test_a_school_whose_row_is_gone_comes_back_under_its_own_name(project: Path, worked: ServerModel) -> None:
     worked.remove(f"{ROOT}/sites/{SLUG}")
     store.drop(rows(project), SLUG)
     refused = schoolctl(project, RecordingTransport(worked), *RESTORE)
     assert refused.code == 3
-    assert f"schoolctl restore {SLUG} --as {SLUG} --domain D" in refused.stderr
+    assert f"`schoolctl restore {SLUG} --as {SLUG}`" in refused.stderr
     command = ("restore", SLUG, "--as", SLUG, "--domain", "tech-school.com")
     run = schoolctl(project, RecordingTransport(worked), *command)
     assert run.code == 0, run.stderr

@@ -157,6 +157,11 @@ class Calls:
         moment = None if before is None else sets.moment_of(before)
         return fetching.fetch(self._settings, slug, set, moment, target, folder, or_older)
 
+    def row(self, slug, set=None, before=None, target=None):  # noqa: A002 (it is what the caller calls it)
+        """Return the row that a school had when a set of it was taken."""
+        moment = None if before is None else sets.moment_of(before)
+        return fetching.row(self._settings, slug, set, moment, target)
+
     def load(self, folder, database):
         """Load a set that was fetched into an empty database."""
         place = self._settings.inside(folder)

@@ -1,5 +1,6 @@
 """Sets on their way back: chosen from all targets, brought to a folder beside, and looked through before use."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -70,6 +71,17 @@ def _fitting(settings, slug, name, before, target):
         if not fitting:
             raise BackupError(f"no set of {slug} is as old as {sets.iso(before)}; the first is {known[0]}{aside}")
     return [(one, found[slug, one]) for one in reversed(fitting)], faults
+
+
+def row(settings, slug, name=None, before=None, target=None):
+    """Return the row that a school had when a set of it was taken; name, before, target: see `choose`."""
+    name, places = choose(settings, slug, name, before, target)
+    place, snapshots = next(iter(places.items()))
+    try:
+        school = json.loads(Repository(settings, settings.target(place)).read(snapshots[0], sets.MANIFEST))["school"]
+        return {key: value for key, value in school.items() if key != "slug"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DamagedError(f"{place}: the manifest of {name} is damaged") from None
 
 
 def fetch(settings, slug, name=None, before=None, target=None, folder=None, or_older=False):

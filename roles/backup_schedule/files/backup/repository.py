@@ -133,6 +133,11 @@ class Repository:
         inside = f"{snapshot['snapshot']}:{snapshot['path']}"
         self._restic("restore", "--quiet", "--target", str(folder), inside)
 
+    def read(self, snapshot, name):
+        """Return the text of a file that a snapshot holds. snapshot: one of `snapshots`."""
+        inside = f"{snapshot['snapshot']}:{snapshot['path']}"
+        return self._restic("dump", inside, name, "--no-lock", timeout=_LIST_S).stdout.decode()
+
     def forget(self, snapshots):
         """Remove snapshots by their ids."""
         self._demand_removing()
