@@ -127,6 +127,35 @@ def test_old_sets_are_let_go_of_after_a_run(server: BackupServer) -> None:
     assert len(server.standing()["schools"][SLUG]["known"]) == 2
 
 
+def test_what_a_restore_kept_goes_some_days_later_when_there_is_a_set_everywhere(server: BackupServer) -> None:
+    def keep(days: int, name: str) -> Path:
+        stamp = (sets.now() - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
+        folder = server.root / "archive" / SLUG / f"{stamp}-before-sch0000000000{days:02}"
+        folder.mkdir(parents=True)
+        (folder / "site_config.json").write_text(json.dumps({"db_name": name}))
+        server.put_tables({}, name)
+        return folder
+
+    old, fresh = keep(8, "schaaaaaaaaaaaa"), keep(6, "schbbbbbbbbbbbb")
+    # The bench could write there what it wanted, as long as it was a site.
+    lies = [keep(days, name) for days, name in ((9, OTHER_NAME), (10, "schcccccccccccc"), (11, "schdddddddddddd"))]
+    (server.root / "pool").mkdir()
+    (server.root / "pool/schcccccccccccc.ready").write_text("")
+    (server.root / "journal/new.json").write_text(json.dumps({"database": "schdddddddddddd"}))
+    server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.write_settings()
+    assert server.run("run")[0] == 1
+    assert old.exists()
+    del server.targets["away"]
+    server.write_settings()
+    assert server.run("run")[0] == 0
+    assert not any(folder.exists() for folder in (old, *lies))
+    assert fresh.exists()
+    databases = {path.stem for path in (server.root / "database").glob("sch*.json")}
+    assert {OTHER_NAME, "schbbbbbbbbbbbb", "schcccccccccccc", "schdddddddddddd"} <= databases
+    assert "schaaaaaaaaaaaa" not in databases
+
+
 def test_a_check_reads_the_repositories_and_tells_of_damage(server: BackupServer) -> None:
     assert server.run("run")[0] == 0
     code, report, _ = server.run("check")

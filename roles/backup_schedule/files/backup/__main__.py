@@ -66,7 +66,16 @@ class Timers:
                 report["faults"].append(fault)
             else:
                 report["targets"][name] = done
+        if not report["faults"]:
+            self._let_go_of_kept(slug, report)
         return report
+
+    def _let_go_of_kept(self, slug, report):
+        # Only now that there is a set of what took its place, wherever sets shall be.
+        try:
+            self._calls.let_go_of_kept(slug)
+        except Exception as fault:
+            report["faults"].append(said(fault))
 
     def _try_to_store(self, slug, name, targets):
         if targets[name]:

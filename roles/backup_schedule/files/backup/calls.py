@@ -201,6 +201,13 @@ class Calls:
                 standing.of_target(known, name)["kept"] = report["fault"]
         return done
 
+    def let_go_of_kept(self, slug):
+        """Remove what restores of a school replaced some days ago; return how many there were."""
+        from backup import kept
+
+        with self._locked(slug, "let go of what a restore replaced"):
+            return {"removed": kept.let_go(self._settings, slug, self._database)}
+
     def erase(self, slug):
         """Remove every set of a school, from each target and from the spool."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from backup import fetching, programs, sets, standing
+from backup import fetching, programs, redis, sets, standing
 from backup.database import Database
 from backup.errors import BackupError
 from backup.files import locked, put, put_json, read_json
@@ -157,10 +157,10 @@ def clear(settings, slug):
         return
     # First what the bench sees, last what tells that there is something.
     _remove(settings.site(name))
-    _forget(settings, "forget_jobs", name)
+    redis.forget(settings, "forget_jobs", name)
     if database := (read_json(claim) or {}).get("database"):
         Database(settings).drop(database)
-        _forget(settings, "forget_cache", database)
+        redis.forget(settings, "forget_cache", database)
     for folder in _beside(settings, slug):
         _remove(folder)
     claim.unlink()
@@ -469,12 +469,6 @@ def _remove(folder):
                 shutil.rmtree(folder, ignore_errors=not again)
         if not os.path.lexists(folder):
             return
-
-
-def _forget(settings, what, name):
-    words = settings.redis.get(what)
-    if words:
-        programs.run([*words["argv"], name], text=words["stdin"], timeout=_PATIENCE_S)
 
 
 def _said(answer, well):

@@ -8,7 +8,6 @@ A moment is the beginning of a second: what was committed within that second or 
 """
 
 import contextlib
-import json
 import os
 import re
 import secrets
@@ -17,11 +16,11 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from backup import fetching, programs, sets
+from backup import fetching, programs, sets, sites
 from backup.binlog import DroppedError, Log, Speaker
 from backup.database import Database, checked_name
 from backup.errors import BackupError
-from backup.files import locked, open_folder, open_regular
+from backup.files import locked, open_regular
 from backup.repository import LOGS, Repository
 
 _STREAM_FILE = "schools-stream"
@@ -523,27 +522,9 @@ def _demand_following(log, gtids):
             raise BackupError(f"{log.path.name} does not follow on the log before it: what lies between is missing")
 
 
-def _site_config(settings, site):
-    """Return what a site's configuration says, {} where there is none; never by a link, nor out of a pipe.
-
-    The folder belongs to the bench.
-    """
-    folder = None
-    with contextlib.ExitStack() as opened:
-        try:
-            for name in (settings.root / "sites", site):
-                folder = open_folder(name, folder)
-                opened.callback(os.close, folder)
-            with open_regular("site_config.json", folder) as file:
-                said = json.loads(file.read())
-        except (FileNotFoundError, ValueError):
-            return {}
-    return said if isinstance(said, dict) else {}
-
-
 def _demand_same_database(settings, manifest, moment, until):
     """Raise BackupError if the school had been restored before that moment, and so lived in another database."""
-    current = _site_config(settings, manifest["site"]).get("db_name")
+    current = sites.config(settings.root / "sites", manifest["site"]).get("db_name")
     if current in (None, manifest["database"]["name"]):
         return
     query = "SELECT FLOOR(UNIX_TIMESTAMP(MIN(create_time))) FROM information_schema.tables WHERE table_schema = '{}';\n"
