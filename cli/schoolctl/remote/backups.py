@@ -44,8 +44,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What storing a set in a target came to. added_bytes: what the repository grew by, bytes: of the whole set."""
+    """What storing a set in a target came to. added_bytes: what the repository grew by, bytes: of the whole set.
 
+    set_id: the one that is there; another than was written if its uploads had changed, and it was taken once more.
+    """
+
+    set_id: str
     snapshot: str
     added_bytes: int
     bytes: int
@@ -136,7 +140,7 @@ class Backups:
     def store(self, slug: str, target: str) -> Stored:
         """Store the spool's set of a school in a target."""
         found = self._ask("store", slug=slug, target=target)
-        return Stored(found["snapshot"], found["added_bytes"], found["bytes"], found["seconds"])
+        return Stored(found["set"], found["snapshot"], found["added_bytes"], found["bytes"], found["seconds"])
 
     def sets(self, slug: str | None = None, target: str | None = None) -> list[BackupSet]:
         """Return the sets, of one school or all, in one target or all, oldest first; the repositories are asked."""

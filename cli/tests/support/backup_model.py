@@ -198,7 +198,8 @@ class BackupModel:
         entry["targets"] = sorted({*entry["targets"], target})
         self._keep_standing(standing)
         size = sum(map(len, files.values()))
-        return {"snapshot": digest(manifest["set"])[:8], "added_bytes": size, "bytes": size, "seconds": 0.2}
+        stored = {"set": manifest["set"], "snapshot": digest(manifest["set"])[:8]}
+        return {**stored, "added_bytes": size, "bytes": size, "seconds": 0.2}
 
     def _do_sets(self, slug: str | None, target: str | None) -> list[dict[str, Any]]:
         found: dict[tuple[str, str], dict[str, Any]] = {}

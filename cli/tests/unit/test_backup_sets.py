@@ -236,18 +236,7 @@ def test_a_school_that_changes_hands_again_and_again_has_no_new_set(server: Back
     assert "names no database" in server.standing()["schools"][SLUG]["fault"]
 
 
-def test_an_upload_written_to_in_its_place_is_found_out_before_it_is_stored(
-    server: BackupServer, program: Serving
-) -> None:
-    program("write", slug=SLUG)
-    (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"b picture")
-    with pytest.raises(FaultError, match=r"logo\.png was written to"):
-        program("store", slug=SLUG, target="local")
-    assert program("sets", slug=SLUG) == []
-    backed_up(program)
-
-
-def test_an_upload_written_to_while_it_is_stored_takes_its_set_away(
+def test_an_upload_written_to_again_and_again_while_it_is_stored_takes_its_sets_away(
     server: BackupServer, program: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program("write", slug=SLUG)
@@ -256,9 +245,8 @@ def test_an_upload_written_to_while_it_is_stored_takes_its_set_away(
 
     def written_to_after_the_first_look(own: Any, manifest: Any) -> None:
         look(own, manifest)
-        if not looks:
-            (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"b picture")
         looks.append(1)
+        (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"picture %d" % len(looks))
 
     monkeypatch.setattr(Spool, "demand_unchanged", written_to_after_the_first_look)
     with pytest.raises(ChangedError):
@@ -516,6 +504,21 @@ def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_where_that_is_as
     server.write_settings()
     with Serving(server) as told, pytest.raises(FaultError, match="away: there is no repository at"):
         told("fetch", slug=SLUG, folder=folder, or_older=True)
+
+
+def test_a_set_whose_upload_changed_before_it_was_stored_is_taken_once_more(
+    server: BackupServer, program: Serving
+) -> None:
+    first = program("write", slug=SLUG)["set"]
+    logo = server.root / "sites" / SLUG / "public/files/logo.png"
+    with logo.open("r+b") as file:
+        file.write(b"A picture")
+    stored = program("store", slug=SLUG, target="local")
+    assert stored["set"] != first
+    assert [row["set"] for row in program("sets", slug=SLUG)] == [stored["set"]]
+    program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert (server.backups / "fetched/files/public/logo.png").read_bytes() == b"A picture"
+    assert server.standing()["schools"][SLUG]["sets"]["local"]["fault"] is None
 
 
 def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:

@@ -82,19 +82,12 @@ class Timers:
             standing.could_not_store(self._settings, slug, name, targets[name])
             return None, targets[name]
         try:
-            return self._store(slug, name), None
+            return self._calls.store(slug, name), None
         except Exception as fault:
             if not isinstance(fault, ChangedError):
                 # Is it the school or the target? One that is gone is not waited for again and again.
                 targets[name] = fault_of(self._settings, self._settings.target(name))
             return None, said(fault)
-
-    def _store(self, slug, name):
-        try:
-            return self._calls.store(slug, name)
-        except ChangedError:
-            self._calls.write(slug)
-            return self._calls.store(slug, name)
 
     def drill_due(self):
         """Restore on trial every open school whose last trial failed or is too long ago, the longest first."""

@@ -93,8 +93,15 @@ class Calls:
         }
 
     def store(self, slug, target):
-        """Store the set that lies in the spool in a target."""
+        """Store the set that lies in the spool in a target; one whose uploads changed since is taken once more."""
         place = self._settings.target(target)
+        try:
+            return self._store_alone(slug, target, place)
+        except ChangedError:
+            self.write(slug)
+            return self._store_alone(slug, target, place)
+
+    def _store_alone(self, slug, target, place):
         with self._locked(slug, f"backup to {target}"):
             try:
                 return self._store(slug, place)
