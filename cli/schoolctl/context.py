@@ -16,7 +16,8 @@ from schoolctl.errors import SchoolctlError, UnreachableError
 from schoolctl.remote import dns
 from schoolctl.remote.server import CallFailedError, CommandFailedError, Server, Survey, UnprovisionedError
 from schoolctl.render import context
-from schoolctl.schools import project
+from schoolctl.schools import inventory_files, project
+from schoolctl.schools.inventory_files import InventoryFiles
 from schoolctl.schools.model import School
 from schoolctl.schools.platform import FRAPPE_UID
 from schoolctl.schools.project import Project
@@ -101,11 +102,41 @@ class Context:
         if dry_run:
             yield self.server
             return
-        with _wishing(what, wish), self.server.locked(self._who, what), self.ui.also_telling(self._note):
+        with (
+            self._handing_over(),
+            _wishing(what, wish),
+            self.server.locked(self._who, what),
+            self.ui.also_telling(self._note),
+        ):
             try:
                 yield self.server
             finally:
                 self._end_more_servers()
+
+    @contextmanager
+    def _handing_over(self) -> Iterator[None]:
+        """Hand the inventory over in the end, if what it says has changed: also by a command that failed."""
+        before = inventory_files.read(self.project.inventory)
+        try:
+            yield
+        except UnreachableError:
+            raise
+        except SchoolctlError:
+            self._hand_over_since(before)
+            raise
+        self._hand_over_since(before)
+
+    def _hand_over_since(self, before: InventoryFiles) -> None:
+        if inventory_files.read(self.project.inventory) != before:
+            self.hand_over_inventory()
+
+    def hand_over_inventory(self) -> None:
+        """Let the backups have the inventory as it is now; that a target cannot take it is only a warning."""
+        from schoolctl.remote.backups import Backups
+        from schoolctl.workflows.keep_inventory import KeepInventory
+
+        for warning in KeepInventory(Backups(self.server), self.project.inventory).store():
+            self.ui.say(warning)
 
     @contextmanager
     def recorded(self, what: str, wish: str) -> Iterator[Server]:

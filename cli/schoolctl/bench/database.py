@@ -30,14 +30,26 @@ _AS_OWNER = (
     "exec mariadb --defaults-extra-file=/dev/fd/3 --sandbox --local-infile=0 --batch --default-character-set=utf8mb4"
     ' --user="$1" "$1"'
 )
+# A dump asks in words of its own, so that whoever puts a view in a table's place at the right moment is read by it: it
+# logs in as a user who may read that one database and nothing else. Its name comes last, the password first on stdin.
+_AS_READER = (
+    'IFS= read -r password; for name; do :; done; exec 3<<END\n[client]\npassword="$password"\nEND\n'
+    'exec mariadb-dump --defaults-extra-file=/dev/fd/3 --user="$name" "$@"'
+)
+_DUMP_READING = ("docker", "exec", "-i", CONTAINER, "sh", "-c", _AS_READER, "sh")
+_CONSISTENTLY = _DUMP[5:]
 # A row a line, so that a row more is a line more, and nothing that a load would have to undo.
-_DUMP_ROWS = (*_DUMP, "--skip-extended-insert", "--skip-add-locks", "--skip-disable-keys", "--skip-add-drop-table")
-_BINLOG = ("docker", "exec", "-i", CONTAINER, "mariadb-binlog")
+_BY_ROWS = ("--skip-extended-insert", "--skip-add-locks", "--skip-disable-keys", "--skip-add-drop-table")
 
 _CREATE = "CREATE DATABASE `{0}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n"
-_DROP = "DROP DATABASE IF EXISTS `{0}`;\nDROP USER IF EXISTS '{0}'@'%';\n"
-_VERSIONS = "SELECT app_name, app_version FROM `{0}`.`tabInstalled Application` ORDER BY idx;\n"
-_SECRETS = "SELECT `password` FROM `{0}`.`__Auth` WHERE encrypted = 1 LIMIT {1};\n"
+_DROP = (
+    "DROP DATABASE IF EXISTS `{0}`;\nDROP USER IF EXISTS '{0}'@'%';\n"
+    "DROP USER IF EXISTS '{0}'@'localhost';\n"
+)  # fmt: skip
+# `USE INDEX ()` is what no view takes. One that a school's user put in a table's place could act with the rights of
+# whoever reads it, so each question to a school's table has these words: here, in the agent, in the backups' program.
+_VERSIONS = "SELECT app_name, app_version FROM `{0}`.`tabInstalled Application` USE INDEX () ORDER BY idx;\n"
+_SECRETS = "SELECT `password` FROM `{0}`.`__Auth` USE INDEX () WHERE encrypted = 1 LIMIT {1};\n"
 # Tables of a site that are read with an administrator's rights: here, by the agent, and by the program for backups.
 ASKED_BY_THE_SERVER = frozenset(
     {"tabInstalled Application", "__Auth", "tabUser", "tabSingles", "tabScheduled Job Type", "tabFile"}
@@ -51,10 +63,18 @@ _CREATE_USER = (
     "CREATE USER '{0}'@'%' IDENTIFIED BY '{1}';\n"
     "GRANT ALL PRIVILEGES ON `{0}`.* TO '{0}'@'%';\n"
 )  # fmt: skip
-# What the server's own program for backups does by itself, with names of schoolctl's form.
+# Only the server's own socket is this host; the bench comes from another one.
+_CREATE_READER = (
+    "CREATE OR REPLACE USER '{0}'@'localhost' IDENTIFIED BY '{1}';\n"
+    "GRANT SELECT, EXECUTE, SHOW VIEW ON `{0}`.* TO '{0}'@'localhost';\n"
+)
+# What the server's own program for backups does by itself, with names of schoolctl's form. definitions: dumps what
+# makes tables and routines, and reads no table; dump: the rest, by the reader's password on stdin.
 BACKUP = {
-    "client": CLIENT, "dump": _DUMP_ROWS, "binlog": _BINLOG,
-    "create": _CREATE, "create_user": _CREATE_USER, "drop": _DROP,
+    "client": CLIENT,
+    "dump": (*_DUMP_READING, *_CONSISTENTLY, *_BY_ROWS),
+    "definitions": (*_DUMP, *_BY_ROWS),
+    "create": _CREATE, "create_user": _CREATE_USER, "create_reader": _CREATE_READER, "drop": _DROP,
 }  # fmt: skip
 
 _NAME = re.compile(r"sch[0-9a-f]{12}")
@@ -125,9 +145,24 @@ def bytes_by_table(printed: str) -> dict[str, int]:
     return {row[0]: sum(int(row[place]) for place in (data, indexes) if row[place] != "NULL") for row in rows}
 
 
-def dump(name: str) -> tuple[str, ...]:
-    """Return argv that prints a consistent dump: rows in the order of their keys, no date, so like gives like."""
-    return (*_DUMP, "--routines", "--triggers", "--events", _checked(name))
+def create_reader(name: str, password: str) -> Command:
+    """Make the user by whom `dump` reads a database, anew if there is one: it may read that, and do nothing else."""
+    return _sql(_CREATE_READER.format(_checked(name), _checked_password(password)), password)
+
+
+def dump(name: str, password: str) -> Command:
+    """Print a consistent dump by the reader of a database: rows in the order of their keys, no date.
+
+    So like gives like.
+    """
+    argv = (*_DUMP_READING, *_CONSISTENTLY, "--skip-triggers", _checked(name))
+    return Command(argv, f"{_checked_password(password)}\n", (password,))
+
+
+def dump_definitions(name: str) -> Command:
+    """Print what makes the triggers, routines and events of a database; no table is read for it."""
+    options = ("--no-data", "--no-create-info", "--triggers", "--routines", "--events")
+    return Command((*_DUMP, *options, _checked(name)))
 
 
 def dump_of(name: str, tables: Sequence[str]) -> tuple[str, ...]:

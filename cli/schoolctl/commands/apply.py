@@ -52,6 +52,8 @@ def apply(
         context.refill_pool()
     if not dry_run and any(report.outcome == "done" for report in reports):
         context.certify_later()
+        # Somebody wrote by hand what was applied.
+        context.hand_over_inventory()
     for drift in drifts:
         if drift.slug is None and not (drift.applies or drift.is_orphan):
             context.ui.say(f"The {drift.subject} still differs: {drift.found}, not {drift.declared}. {drift.remedy}")

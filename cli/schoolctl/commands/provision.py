@@ -43,6 +43,8 @@ def provision(
         report = run_playbook(
             project.root, "playbooks/site.yml", context.ui.progress, inventory=project.inventory, check=check, tags=tags
         )
+    if not check:
+        context.hand_over_inventory()
     verb = "would change" if check else "changed"
     for task in report.changed:
         context.ui.say(f"  {verb}: {task}")

@@ -1,5 +1,7 @@
 """`schoolctl restore`."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +26,9 @@ def restore(
     every: All = False,
     where: Where = None,
     at: Annotated[str | None, typer.Option(help="As of this moment, UTC if it names no zone.", metavar="TIME")] = None,
+    or_before: Annotated[
+        bool, typer.Option("--or-before", help="With --at: or as near before it as the databases' log goes.")
+    ] = False,
     set_id: Annotated[
         str | None, typer.Option("--set", help="Which set; the newest when left out.", metavar="ID")
     ] = None,
@@ -56,7 +61,9 @@ def restore(
         raise CommandUsageError(f"Could not restore only `{only}`", because=f"--only takes {' or '.join(ONLY)}")
     if at and set_id:
         raise CommandUsageError("Could not choose a set", because="--at and --set exclude each other")
-    wanted = Wanted(set_id, moment(at) if at else None, target, only)
+    if or_before and not at:
+        raise CommandUsageError("Could not choose a set", because="--or-before belongs to --at TIME")
+    wanted = Wanted(set_id, moment(at) if at else None, target, only, or_before=or_before)
     if new is not None:
         _restore_as(context, slugs or [], new, domain, title, wanted, dry_run=dry_run)
         return
@@ -89,6 +96,8 @@ def restore(
             chosen_targets(backup_facts(server), [target] if target else None)
             _tell_of_silence(context, server, wanted)
             servers = [server, *context.more_servers(min(jobs, len(names)) - 1)]
+            if every and not where:
+                _tell_of_undeclared(context, server, target)
             _show(context, do_each(names, servers, restore_one, tell))
     finally:
         # Without the lock: an authority may be slow, and others have work to do.
@@ -110,8 +119,13 @@ def _restore_as(
         raise CommandUsageError(f"Could not restore as `{new}`", because="it takes the slug of one school")
     [slug] = slugs
     schools = context.project.schools()
-    copy = restored_copy(schools, slug, new, None if domain is None else normalised(domain), title)
-    wanted = Wanted(wanted.set_id, wanted.at, wanted.target, wanted.only, of=slug)
+
+    def stored() -> Mapping[str, Any]:
+        backup_facts(context.server)
+        return Backups(context.server).row(slug, set_id=wanted.set_id, before=wanted.at, target=wanted.target)
+
+    copy = restored_copy(schools, slug, new, None if domain is None else normalised(domain), title, stored)
+    wanted = replace(wanted, of=slug)
     if wanted.only:
         raise CommandUsageError(f"Could not restore as `{new}`", because="a new school takes both, database and files")
     said = [*(["--set", wanted.set_id] if wanted.set_id else []), "--domain", copy.domain, *wanted.options]
@@ -138,6 +152,16 @@ def _tell_of_silence(context: Context, server: Server, wanted: Wanted) -> None:
             context.ui.say(f"warning: {target.name} is left out, though it may have newer sets: {target.fault}")
 
 
+def _tell_of_undeclared(context: Context, server: Server, target: str | None) -> None:
+    """Name the schools that have sets but no row: nobody asked for them, though they may be what is missed."""
+    schools = context.project.schools()
+    for slug in dict.fromkeys(one.slug for one in Backups(server).sets(None, target) if one.slug not in schools):
+        context.ui.say(
+            f"warning: sets of {slug} are stored, but it has no row: "
+            f"`schoolctl restore {slug} --as {slug}` opens it again"
+        )
+
+
 def _known(context: Context, slugs: list[str] | None, *, every: bool, where: list[str] | None) -> list[School]:
     schools = context.project.schools()
     for slug in slugs or ():
@@ -145,7 +169,7 @@ def _known(context: Context, slugs: list[str] | None, *, every: bool, where: lis
             raise DeclarationError(
                 f"There is no school `{slug}`",
                 because=f"schools.yml declares: {', '.join(schools) or 'none'}",
-                hint=f"if its row is gone, `schoolctl restore {slug} --as {slug} --domain D` writes it anew",
+                hint=f"if its row is gone, `schoolctl restore {slug} --as {slug}` writes it anew",
             )
     return chosen(context, slugs, every=every, where=where)
 

@@ -44,8 +44,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What storing a set in a target came to. added_bytes: what the repository grew by, bytes: of the whole set."""
+    """What storing a set in a target came to. added_bytes: what the repository grew by, bytes: of the whole set.
 
+    set_id: the one that is there; another than was written if its uploads had changed, and it was taken once more.
+    """
+
+    set_id: str
     snapshot: str
     added_bytes: int
     bytes: int
@@ -63,9 +67,13 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How far a database was brought: the last moment (ISO, UTC) whose changes are in it."""
+    """How far a database was brought: the last moment (ISO, UTC) whose changes are in it.
+
+    reaches_until: where the log ended before the moment that was asked for; None if it did not.
+    """
 
     events_until: str | None
+    reaches_until: str | None
     statements: int
     seconds: float
 
@@ -132,7 +140,7 @@ class Backups:
     def store(self, slug: str, target: str) -> Stored:
         """Store the spool's set of a school in a target."""
         found = self._ask("store", slug=slug, target=target)
-        return Stored(found["snapshot"], found["added_bytes"], found["bytes"], found["seconds"])
+        return Stored(found["set"], found["snapshot"], found["added_bytes"], found["bytes"], found["seconds"])
 
     def sets(self, slug: str | None = None, target: str | None = None) -> list[BackupSet]:
         """Return the sets, of one school or all, in one target or all, oldest first; the repositories are asked."""
@@ -146,12 +154,22 @@ class Backups:
         set_id: str | None = None,
         before: str | None = None,
         target: str | None = None,
+        or_older: bool = False,
     ) -> dict[str, Any]:
         """Bring a set into a folder that does not exist yet, and return its manifest; each file of it is as stored.
 
-        set_id: which; else the newest, `before` a moment (ISO) if one is given. On failure no folder is left.
+        set_id: which; else the newest, `before` a moment (ISO) if one is given. or_older: or, where it is damaged
+        wherever it is, the newest sound one of those before it. On failure no folder is left.
         """
-        found: dict[str, Any] = self._ask("fetch", slug=slug, set=set_id, before=before, target=target, folder=folder)
+        wanted = {"slug": slug, "set": set_id, "before": before, "target": target, "or_older": or_older}
+        found: dict[str, Any] = self._ask("fetch", folder=folder, **wanted)
+        return found
+
+    def row(
+        self, slug: str, *, set_id: str | None = None, before: str | None = None, target: str | None = None
+    ) -> dict[str, Any]:
+        """Return the row of schools.yml that a school had when a set of it was taken; which: as `fetch` has it."""
+        found: dict[str, Any] = self._ask("row", slug=slug, set=set_id, before=before, target=target)
         return found
 
     def load(self, folder: str, database: str) -> Loaded:
@@ -163,10 +181,16 @@ class Backups:
         """Return the tables whose dump is not, byte for byte, what a set in a folder holds."""
         return [str(name) for name in self._ask("compare", folder=folder, database=database)["differs"]]
 
-    def replay(self, folder: str, database: str, until: str) -> Replayed:
-        """Bring a database, loaded from a set in a folder, forward to a moment (ISO, to the second)."""
-        found = self._ask("replay", folder=folder, database=database, until=until)
-        return Replayed(found["events_until"], found["statements"], found["seconds"])
+    def replay(
+        self, folder: str, database: str, until: str, target: str | None = None, *, or_before: bool = False
+    ) -> Replayed:
+        """Bring a database, loaded from a set in a folder, forward to a moment (ISO, to the second).
+
+        target: whose log alone is taken; None for all that there is. or_before: as far as the log goes, where it ends
+        before that moment.
+        """
+        found = self._ask("replay", folder=folder, database=database, until=until, target=target, or_before=or_before)
+        return Replayed(found["events_until"], found["reaches_until"], found["statements"], found["seconds"])
 
     def drill(self, slug: str, set_id: str | None = None, target: str | None = None) -> Drill:
         """Prove a set, the newest one if none is named, by a restore to a throw-away site."""
@@ -178,9 +202,13 @@ class Backups:
 
     # --- what else is kept -------------------------------------------------------------------------------------------
 
-    def keep_inventory(self, files: Mapping[str, str]) -> None:
-        """Hand over the inventory's files, by name their text: they are stored with the next set."""
-        self._ask("keep_inventory", files=dict(files))
+    def keep_inventory(self, files: Mapping[str, str], *, store: bool = False) -> dict[str, str]:
+        """Hand over the inventory's files, by name their text: they are stored with the next set.
+
+        store: at once, in every target that lacks them. Return by target why it has not got them.
+        """
+        found: dict[str, str] = self._ask("keep_inventory", files=dict(files), store=store)["faults"]
+        return found
 
     def standing(self) -> Standing:
         """Return what is written down of all sets and drills; no repository is asked, nor the program."""

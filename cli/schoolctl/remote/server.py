@@ -395,9 +395,9 @@ class Server:
         self._call("release", result=f"exit code {code}")
         return code
 
-    def dump(self, argv: Sequence[str], path: str) -> Mapping[str, Any]:
+    def dump(self, command: Command, path: str) -> Mapping[str, Any]:
         """Write a program's SQL dump to a file, gzipped; return its tables (count), sha256 and bytes."""
-        answer: Mapping[str, Any] = self._call("dump", argv=list(argv), path=path)
+        answer: Mapping[str, Any] = self._call("dump", argv=list(command.argv), path=path, preface=command.stdin)
         return answer
 
     def load(self, command: Command, path: str) -> None:

@@ -79,17 +79,26 @@ class Standing:
     """What the server has written down of all backups.
 
     schools: by slug. targets: by name the damage that the last check found, else what was wrong at the last look; None
-    for nothing.
-    logs_fault: why the last changes of databases could not be put away.
+    for nothing. checked: by name when that was (ISO, UTC), None for never. kept: by name why old sets could not be let
+    go of. logs_fault: why the last changes of databases could not be put away; logs_put_away: when they last were, or,
+    if never, from when on they should have been.
     """
 
     schools: Mapping[str, SchoolStanding] = field(default_factory=dict)
     targets: Mapping[str, str | None] = field(default_factory=dict)
+    checked: Mapping[str, str | None] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
     logs_fault: str | None = None
+    logs_put_away: str | None = None
 
     def of(self, slug: str) -> SchoolStanding:
         """Return what is known of one school, which may be nothing."""
         return self.schools.get(slug, SchoolStanding())
+
+    def first_in(self, target: str) -> str | None:
+        """Return when the first set that is known of a target was taken; None if there is none."""
+        taken = [one.taken for school in self.schools.values() for one in school.known if target in one.targets]
+        return min(taken, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ class BackupFacts:
 
     targets: their names, in order. expected: the schools that shall be backed up, each with the moment (ISO, UTC) from
     which that is known. stale_hours: so old the newest set of one may be; drill_days: and so old its last drill.
-    has_key: whether sets can be encrypted.
+    has_key: whether sets can be encrypted. has_log: whether what databases write down of their changes is put away.
     """
 
     targets: tuple[str, ...]
@@ -106,6 +115,7 @@ class BackupFacts:
     stale_hours: float
     drill_days: float
     has_key: bool
+    has_log: bool
     standing: Standing
 
 
@@ -119,6 +129,7 @@ def facts_of(found: Mapping[str, Any] | None) -> BackupFacts | None:
         found["stale_hours"],
         found["drill_days"],
         found["has_key"],
+        found["has_log"],
         standing_of(found["standing"]),
     )
 
@@ -130,7 +141,10 @@ def standing_of(document: Mapping[str, Any] | None) -> Standing:
     return Standing(
         {slug: _school_standing(slug, row) for slug, row in sorted((found.get("schools") or {}).items())},
         {name: row.get("damage") or row.get("fault") for name, row in targets.items()},
+        {name: row.get("checked") for name, row in targets.items()},
+        {name: row["kept"] for name, row in targets.items() if row.get("kept")},
         logs.get("fault"),
+        logs.get("archived") or logs.get("since"),
     )
 
 

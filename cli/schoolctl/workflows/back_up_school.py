@@ -1,7 +1,7 @@
 """Back up a school: the server writes a set of it, and stores that in every target."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -114,7 +114,9 @@ class BackUpSchool:
         self.written = self.backups.write(self._slug)
 
     def _store(self, target: str) -> None:
-        self.stored[target] = self.backups.store(self._slug, target)
+        stored = self.stored[target] = self.backups.store(self._slug, target)
+        if self.written:
+            self.written = replace(self.written, set_id=stored.set_id)
 
     def _store_everywhere(self, progress: Progress, *, dry_run: bool) -> None:
         for target in self.targets:

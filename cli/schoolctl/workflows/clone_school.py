@@ -24,6 +24,8 @@ from schoolctl.workflows.step import Step
 from schoolctl.workflows.visitors import expect_answer, unanswered
 
 DOING = "clone"
+# What makes triggers, routines and events: loaded when the tables are there.
+_DEFINITIONS_FILE = "definitions.sql.gz"
 # By this name, and a password of its own, the edge lets people in to a copy.
 USER = "staging"
 
@@ -238,15 +240,19 @@ class CloneSchool:
 
     def _dump(self) -> None:
         self.server.make_folder(self._beside)
-        name = back_up_school.site_database(self.server, self.source)
-        self._tables = self.server.dump(database.dump(name), f"{self._beside}/{back_up_school.DATABASE_FILE}")["tables"]
+        name, password = back_up_school.site_database(self.server, self.source), new_password()
+        self._run(database.create_reader(name, password))
+        dump = self.server.dump(database.dump(name, password), f"{self._beside}/{back_up_school.DATABASE_FILE}")
+        self._tables = dump["tables"]
+        self.server.dump(database.dump_definitions(name), f"{self._beside}/{_DEFINITIONS_FILE}")
 
     def _drop_beside(self) -> None:
         self.server.remove(self._beside)
 
     def _load(self) -> None:
         name = self.claim["database"]
-        self.server.load(database.load(name), f"{self._beside}/{back_up_school.DATABASE_FILE}")
+        for file in (back_up_school.DATABASE_FILE, _DEFINITIONS_FILE):
+            self.server.load(database.load(name), f"{self._beside}/{file}")
         found = len(self.server.run(database.tables(name)).stdout.splitlines())
         if found != self._tables:
             raise SchoolctlError(

@@ -11,6 +11,9 @@ from schoolctl.workflows.trouble import Trouble
 
 # The server proves some schools each day, so that a drill may be later than it should by a little.
 _LATE_DRILLS = 2
+# What databases write down is put away each quarter of an hour, a target is checked each week; alarms go by the same.
+_LATE_LOG_HOURS = 2
+_LATE_CHECK_DAYS = 15
 
 
 def backup_troubles(facts: BackupFacts | None, now: datetime) -> Iterator[Trouble]:
@@ -30,10 +33,33 @@ def backup_troubles(facts: BackupFacts | None, now: datetime) -> Iterator[Troubl
     yield from _stale(facts, now)
     yield from _not_stored(facts)
     yield from _not_proven(facts, now)
+    yield from _not_checked(facts, now)
+    for target, fault in facts.standing.kept.items():
+        if target in facts.targets and not facts.standing.targets.get(target):
+            yield Trouble(f"Old sets stay in `{target}`", fault, f"schoolctl backup-targets check {target}")
+    yield from _not_put_away(facts, now)
+
+
+def _not_checked(facts: BackupFacts, now: datetime) -> Iterator[Trouble]:
+    for target in facts.targets:
+        checked = facts.standing.checked.get(target)
+        since = checked or facts.standing.first_in(target)
+        if since and not facts.standing.targets.get(target) and _hours(since, now) > 24 * _LATE_CHECK_DAYS:
+            because = f"it was last checked at {checked}" if checked else "it was never checked"
+            mend = f"schoolctl backup-targets check {target}"
+            yield Trouble(f"Nobody knows whether `{target}` is sound", f"{because}, and is each week", mend)
+
+
+def _not_put_away(facts: BackupFacts, now: datetime) -> Iterator[Trouble]:
+    since, because = facts.standing.logs_put_away, None
     if facts.standing.logs_fault:
+        because = f"what databases wrote down of their changes could not be put away: {facts.standing.logs_fault}"
+    elif facts.has_log and since and _hours(since, now) > _LATE_LOG_HOURS:
+        because = f"what databases wrote down of their changes since {since} was not put away"
+    if because:
         yield Trouble(
             "Schools cannot be put back to a moment between two backups",
-            f"what databases wrote down of their changes could not be put away: {facts.standing.logs_fault}",
+            because,
             "mend that; `journalctl -u schools-backup-logs` on the server tells more",
         )
 

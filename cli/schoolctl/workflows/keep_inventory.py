@@ -3,19 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schoolctl.errors import SchoolctlError
 from schoolctl.remote.backups import Backups
+from schoolctl.remote.server import CallFailedError, UnprovisionedError
+from schoolctl.schools import inventory_files
 from schoolctl.workflows.step import Step
-
-# Where each lies in an inventory.
-_FILES = (
-    "hosts.yml",
-    "apps.lock.yml",
-    "group_vars/all/platform.yml",
-    "group_vars/all/schools.yml",
-    "group_vars/all/vault.yml",
-)
-_SECRET = "vault.yml"  # noqa: S105 - a file's name
-_ENCRYPTED = "$ANSIBLE_VAULT;"
 
 
 @dataclass
@@ -27,17 +19,24 @@ class KeepInventory:
     left_out: list[str] = field(default_factory=list)
 
     def steps(self) -> list[Step]:
-        """Return the story of keeping them."""
+        """Return the story of keeping them; they are stored with the next set."""
         return [Step("Keep the inventory's files", do=self._keep)]
 
+    def store(self) -> list[str]:
+        """Keep them, and store them in every target that lacks them as they are now; return what was not to be had.
+
+        A server that makes no backups yet has nowhere to keep them, and is no reason to say anything.
+        """
+        try:
+            faults = self.backups.keep_inventory(inventory_files.read(self.inventory).texts, store=True)
+        except UnprovisionedError:
+            return []
+        except SchoolctlError as fault:
+            reason = fault.reason if isinstance(fault, CallFailedError) else fault.because or fault.what
+            return [f"warning: the inventory as it is now is not with the backups: {reason}"]
+        return [f"warning: the inventory as it is now is not in {name}: {why}" for name, why in faults.items()]
+
     def _keep(self) -> None:
-        files = {}
-        for path in map(self.inventory.joinpath, _FILES):
-            if not path.is_file():
-                continue
-            text = path.read_text(encoding="utf-8")
-            if path.name == _SECRET and not text.startswith(_ENCRYPTED):
-                self.left_out.append(path.name)
-            else:
-                files[path.name] = text
-        self.backups.keep_inventory(files)
+        found = inventory_files.read(self.inventory)
+        self.left_out += found.left_out
+        self.backups.keep_inventory(found.texts)

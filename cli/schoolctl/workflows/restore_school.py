@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -36,8 +36,9 @@ _BESIDE = ".beside"
 class Wanted:
     """Which set, and what of it.
 
-    set_id: None takes the newest. at: the moment (ISO, UTC) that the school shall be as of. target: None takes any that
-    has it. only: db or files; None takes both. of: the school that the set is of, if it is another.
+    set_id: None takes the newest. at: the moment (ISO, UTC) that the school shall be as of. or_before: as near before
+    it as there is a log. target: None takes any that has it. only: db or files; None takes both. of: whose set it is,
+    if it is another school's.
     """
 
     set_id: str | None = None
@@ -45,12 +46,14 @@ class Wanted:
     target: str | None = None
     only: str | None = None
     of: str | None = None
+    or_before: bool = False
 
     @property
     def options(self) -> list[str]:
         """What a person types for it, but for the set and the names."""
         said = {"--at": self.at, "--from": self.target, "--only": self.only}
-        return [word for name, value in said.items() if value for word in (name, value)]
+        words = [word for name, value in said.items() if value for word in (name, value)]
+        return [*words, *(["--or-before"] if self.or_before else [])]
 
 
 def moment(text: str) -> str:
@@ -69,10 +72,19 @@ def moment(text: str) -> str:
     return found.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def restored_copy(schools: Schools, slug: str, new: str, domain: str | None, title: str | None) -> School:
+def restored_copy(
+    schools: Schools,
+    slug: str,
+    new: str,
+    domain: str | None,
+    title: str | None,
+    stored: Callable[[], Mapping[str, Any]],
+) -> School:
     """Return the row of a school that is opened from a set of another one: that of a run before, or a new one.
 
-    Raises CommandUsageError without a domain, DeclarationError for a bad value or a row that says otherwise.
+    stored: gives the row that the set has, asked where the inventory has none. A school that comes back under its own
+    name has the names that led to it. Raises CommandUsageError without a domain, DeclarationError for a bad value or a
+    row that says otherwise.
     """
     declared, source = schools.get(new), schools.get(slug)
     if declared is not None:
@@ -83,23 +95,22 @@ def restored_copy(schools: Schools, slug: str, new: str, domain: str | None, tit
                 hint="choose another slug, or leave --domain and --title out",
             )
         return declared
-    if domain is None:
+    comes_back = source is None and new == slug
+    if domain is None and not comes_back:
         raise CommandUsageError(f"Could not restore as `{new}`", because="--domain is missing")
-    if source is None:
-        copy = School(new, title or new.replace("-", " ").title(), domain)
-    else:
-        copy = replace(
-            source,
-            slug=new,
-            title=title or source.title,
-            domain=domain,
-            aliases=(),
-            state="active",
-            keep_until="",
-            reopen_as="",
-            staging=None,
-            certificate="",  # what the school brings is for its own names
-        )
+    source = source or School.from_row(slug, stored())
+    copy = replace(
+        source,
+        slug=new,
+        title=title or source.title,
+        domain=domain or source.domain,
+        aliases=source.aliases if comes_back and domain in {None, source.domain} else (),
+        state="active",
+        keep_until="",
+        reopen_as="",
+        staging=None,
+        certificate="",  # what the school brings is for its own names
+    )
     return checked(schools, copy)[0]
 
 
@@ -313,7 +324,21 @@ class RestoreSchool:
 
     def _fetch(self) -> None:
         with self._timed("fetch"):
-            self.manifest = self.backups.fetch(self._of, self._fetched, set_id=self._set_id, target=self.wanted.target)
+            self.manifest = self.backups.fetch(
+                self._of,
+                self._fetched,
+                set_id=self._set_id,
+                target=self.wanted.target,
+                or_older=self.wanted.set_id is None,
+            )
+        if self.manifest["set"] != self._set_id:
+            where = f"in {self.wanted.target}" if self.wanted.target else "in every target that has it"
+            self.notes.append(
+                f"warning: the set {self._set_id} is damaged {where}; {self.manifest['set']}, of"
+                f" {self.manifest['taken']}, is the newest sound one."
+            )
+            self._set_id = self.claim["set"] = self.manifest["set"]
+            self.server.write_claim(self._slug, self.claim)
 
     def _see_that_it_fits(self) -> None:
         slug = self.manifest["school"]["slug"]
@@ -367,14 +392,19 @@ class RestoreSchool:
             return
         try:
             with self._timed("replay"):
-                self.replayed = self.backups.replay(self._fetched, self.claim["database"], until)
+                self.replayed = self.backups.replay(
+                    self._fetched, self.claim["database"], until, self.wanted.target, or_before=self.wanted.or_before
+                )
         except CallFailedError as fault:
             raise RefusedError(
                 f"Could not bring `{self._slug}` to {until}",
                 because=fault.reason,
-                hint=f"`--set {self._set_id}` restores it as of {self.manifest['taken']}",
+                hint=f"`--at {until} --or-before` takes what there is of the log; `--set {self._set_id}` restores it"
+                f" as of {self.manifest['taken']}",
                 details=fault.details,
             ) from None
+        if reached := self.replayed.reaches_until:
+            self.notes.append(f"The log ends at {reached}, so that it is as of then, not of {until}.")
         self.notes.append(f"Its files are those of {self.manifest['taken']}: only the database has a log.")
 
     def _lay_out(self) -> None:

@@ -60,13 +60,14 @@ def test_a_target_that_does_not_answer_is_named_where_it_might_have_a_newer_set(
         (("restore", OTHER, "--only", "half"), 2, "--only takes db or files"),
         (("restore", OTHER, "--at", "yesterday"), 3, "'yesterday' is no moment"),
         (("restore", OTHER, "--at", "2026-01-31", "--set", "x"), 2, "exclude each other"),
+        (("restore", OTHER, "--or-before"), 2, "--or-before belongs to --at TIME"),
         (("restore", OTHER, "tech-school", "--set", "x"), 2, "--set names one of one school"),
         (("restore", OTHER, "--domain", "a.example"), 2, "they belong to --as NEW"),
         (("restore", OTHER, "--as", "new-one"), 2, "--domain is missing"),
         (("restore", OTHER, "--as", "new-one", "--domain", "a.example", "--only", "db"), 2, "takes both"),
         (("restore", OTHER, "--as", "new-one", "--domain", "tech-school.com"), 3, "tech-school.com"),
         (("restore", "--all", "--as", "new-one", "--domain", "a.example"), 2, "the slug of one school"),
-        (("restore", "lost-school", "--yes"), 3, "restore lost-school --as lost-school --domain D"),
+        (("restore", "lost-school", "--yes"), 3, "restore lost-school --as lost-school`"),
     ],
 )
 def test_what_makes_no_sense_is_said_before_the_server_is_asked(

@@ -119,9 +119,11 @@ def test_the_database_server_understands_every_setting(tmp_path: Path, point_in_
 
     assert done.returncode == 0, done.stderr[-2000:]
     assert "unknown variable" not in done.stderr
-    found = dict(re.findall(r"^(log-bin|sync-binlog|binlog-format) +(\S+)", done.stdout, re.MULTILINE))
+    found = dict(re.findall(r"^(log-bin|sync-binlog|binlog-format|secure-timestamp) +(\S+)", done.stdout, re.MULTILINE))
     if point_in_time:
-        assert found == {"log-bin": "schools-bin", "sync-binlog": "1", "binlog-format": "ROW"}
+        logged = {"log-bin": "schools-bin", "sync-binlog": "1", "binlog-format": "ROW"}
+        # Nobody but the administrator says when something was done.
+        assert found == {**logged, "secure-timestamp": "SUPER"}
 
 
 def test_the_administrators_words_are_in_no_log() -> None:

@@ -58,9 +58,13 @@ class BackupModel:
         self.logging = False
         self.changes: list[tuple[str, str, str]] = []
         self.log_fault: str | None = None
+        # Until when a target alone has logs, and whose were asked for.
+        self.log_ends: dict[str, str] = {}
         # A table that gets lost on the way into a database.
         self.loses: str | None = None
         self.inventory: dict[str, str] = {}
+        # The targets in which it was stored at once, when it was last handed over.
+        self.stored_inventories: list[str] = []
 
     @property
     def folder(self) -> str:
@@ -99,6 +103,7 @@ class BackupModel:
             "stale_hours": self.stale_hours,
             "drill_days": self.drill_days,
             "has_key": self.has_key,
+            "has_log": self.logging,
             "expected": {
                 slug: self.clock().strftime(ISO) for slug in self.declared() if self._row(slug).get("state") != "closed"
             },
@@ -193,7 +198,8 @@ class BackupModel:
         entry["targets"] = sorted({*entry["targets"], target})
         self._keep_standing(standing)
         size = sum(map(len, files.values()))
-        return {"snapshot": digest(manifest["set"])[:8], "added_bytes": size, "bytes": size, "seconds": 0.2}
+        stored = {"set": manifest["set"], "snapshot": digest(manifest["set"])[:8]}
+        return {**stored, "added_bytes": size, "bytes": size, "seconds": 0.2}
 
     def _do_sets(self, slug: str | None, target: str | None) -> list[dict[str, Any]]:
         found: dict[tuple[str, str], dict[str, Any]] = {}
@@ -215,9 +221,28 @@ class BackupModel:
         before: str | None,
         target: str | None,
         folder: str,
+        or_older: bool,
     ) -> dict[str, Any]:
         if self.server.below(self.server.inside(folder)):
             raise ProgramError(f"{folder} is already there")
+        try:
+            return self._fetched(slug, set, target, folder)
+        except ProgramError:
+            names = sorted({name for place in self.targets.values() for school, name in place.sets if school == slug})
+            older = [name for name in names if set and order(name) < order(set)]
+            if not or_older or not older:
+                raise
+            return self._do_fetch(slug, older[-1], before, target, folder, or_older)
+
+    def _do_row(self, slug: str, set: str | None, before: str | None, target: str | None) -> dict[str, Any]:  # noqa: A002
+        found = [row["set"] for row in self._do_sets(slug, target) if before is None or row["taken"] <= before]
+        if not found:
+            raise ProgramError(f"no set of {slug} is stored")
+        name = set or found[-1]
+        files = next(place.sets[slug, name] for place in self.targets.values() if (slug, name) in place.sets)
+        return {key: value for key, value in whole(files)["school"].items() if key != "slug"}
+
+    def _fetched(self, slug: str, set: str | None, target: str | None, folder: str) -> dict[str, Any]:  # noqa: A002
         faults = []
         for name in [target] if target else list(self.targets):
             place = self._target(name)
@@ -253,17 +278,27 @@ class BackupModel:
         differing = [name for name in {**tables, **now} if now.get(name) != tables.get(name, {}).get("sha256")]
         return {"differs": sorted(differing)}
 
-    def _do_replay(self, folder: str, database: str, until: str) -> dict[str, Any]:
+    def _do_replay(self, folder: str, database: str, until: str, target: str | None, or_before: bool) -> dict[str, Any]:
         manifest = self._manifest_in(folder)
         if self.log_fault:
             raise ProgramError(self.log_fault)
+        ends = self.log_ends.get(target or "", until)
+        if ends < until and not or_before:
+            raise ProgramError(f"the binary logs in {target} reach until {ends}: `--at {ends}` is as far as they go")
+        reached, until = ends if ends < until else None, min(ends, until)
         done = [
             table
             for moment, name, table in self.changes
             if name == manifest["database"]["name"] and manifest["taken"] < moment <= until
         ]
         self._database(database).tables += done
-        return {"events_until": until, "groups": len(done), "statements": len(done), "seconds": 0.1}
+        return {
+            "events_until": until,
+            "reaches_until": reached,
+            "groups": len(done),
+            "statements": len(done),
+            "seconds": 0.1,
+        }
 
     def _do_drill(self, slug: str, set: str | None, target: str | None) -> dict[str, Any]:  # noqa: A002
         name = target or "local"
@@ -306,8 +341,11 @@ class BackupModel:
         self._keep_standing(standing)
         return done
 
-    def _do_keep_inventory(self, files: dict[str, str]) -> None:
+    def _do_keep_inventory(self, files: dict[str, str], store: bool) -> dict[str, Any]:
         self.inventory = files
+        faults = {name: target.fault for name, target in self.targets.items() if target.fault and store}
+        self.stored_inventories = [name for name in self.targets if store and name not in faults]
+        return {"faults": faults}
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

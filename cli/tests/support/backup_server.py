@@ -68,9 +68,10 @@ class BackupServer:
             "database": {
                 "client": [*model, "client"],
                 "dump": [*model, "dump"],
-                "binlog": [*model, "binlog"],
+                "definitions": [*model, "dump"],
                 "create": "CREATE DATABASE `{0}`;\n",
                 "create_user": "CREATE USER '{0}' IDENTIFIED BY '{1}';\n",
+                "create_reader": "CREATE OR REPLACE USER '{0}'@'localhost' IDENTIFIED BY '{1}';\n",
                 "drop": "DROP DATABASE IF EXISTS `{0}`;\n",
             },
             **self.more,

@@ -1,6 +1,6 @@
 """A model of the database's client and dump, as programs: they speak the few words that the program for backups does.
 
-Usage: database_model FOLDER client|dump|binlog ARGUMENTS... A database is a file of the folder, NAME.json, with its
+Usage: database_model FOLDER client|dump ARGUMENTS... A database is a file of the folder, NAME.json, with its
 tables (the text after `CREATE TABLE name (`, and rows) and the rest. `trouble` there says what goes amiss:
   cut     the dump ends after so many bytes, and with exit code 0
   code    the dump ends with an exit code, after it said `words`

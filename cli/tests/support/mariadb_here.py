@@ -74,13 +74,10 @@ class MariaDBHere:
     def settings(self) -> dict[str, object]:
         """Return what the program's settings say of the database, but for where it is."""
         here: dict[str, object] = dict(database.BACKUP)
-        for name in ("client", "dump"):
+        place = [f"--socket={self.socket}", "--default-character-set=utf8mb4"]
+        for name in ("client", "definitions"):
             program, *options = database.BACKUP[name][4:]
-            here[name] = [
-                program,
-                "--no-defaults",
-                f"--socket={self.socket}",
-                "--default-character-set=utf8mb4",
-                *options,
-            ]
+            here[name] = [program, "--no-defaults", *place, *options]
+        shell, script = database.BACKUP["dump"][4:8], database.BACKUP["dump"][8:]
+        here["dump"] = [*shell, *place, *script]
         return {**here, "logs": {"folder": str(self.data), "base": "schools-bin", "keep_days": 14}}

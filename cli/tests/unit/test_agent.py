@@ -556,7 +556,7 @@ def test_how_a_server_backs_up_is_told_without_its_secrets(root: Path, monkeypat
     agent = LocalAgent(root)
     assert agent("backups") is None
     (root / "key").write_text("hunter2")
-    said = {"targets": {"local": {"environment": "hunter2"}}, "stale_hours": 30, "drill_days": 7}
+    said = {"targets": {"local": {"environment": "hunter2"}}, "stale_hours": 30, "drill_days": 7, "database": {}}
     settings.write_text(json.dumps({**said, "key_file": f"{root}/key"}))
     (root / "backups" / "declared").mkdir()
     for slug, state in {"open-school": "active", "old-school": "closed"}.items():

@@ -76,7 +76,8 @@ def dumped(tmp_path: Path, server: BackupServer) -> Callable[..., Any]:
         folder.mkdir(exist_ok=True)
         client = [sys.executable, "-I", str(MODEL), str(server.root / "database"), "client"]
         words = {"client": client, "dump": ["sh", "-c", 'cat "$0"', str(source)]}
-        words |= dict.fromkeys(("create", "create_user", "drop"), "")
+        words["definitions"] = words["dump"]
+        words |= dict.fromkeys(("create", "create_user", "create_reader", "drop"), "")
         return Database(SimpleNamespace(database=words)).dump(NAME, folder, **more)
 
     return take_apart

@@ -384,6 +384,24 @@ def test_the_timer_clears_away_what_was_left_even_of_schools_that_are_no_more(sc
     assert school.left() == []
 
 
+def test_a_drill_that_failed_is_tried_again_the_next_time_and_one_that_raised_counts_as_failed(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school.take()
+    monkeypatch.setitem(school.settings.redis, "forget_jobs", {"argv": ["false"], "stdin": ""})
+    assert Timers(school.settings).drill_due()["failed"] == [SLUG]
+    # What is left of it stands in the way of the next, which raises before it has begun.
+    with pytest.raises(BackupError, match="false exited with 1"):
+        Calls(school.settings).drill(SLUG)
+    noted = standing.read(school.settings)["schools"][SLUG]["drill"]
+    assert (noted["ok"], noted["checks"]) == (False, {})
+    assert "false exited with 1" in noted["fault"]
+    monkeypatch.undo()
+    assert Timers(school.settings).drill_due()["failed"] == []
+    assert standing.read(school.settings)["schools"][SLUG]["drill"]["ok"]
+    assert Timers(school.settings).drill_due()["schools"] == {}
+
+
 def test_what_cannot_be_taken_away_is_told_and_stays_claimed(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
     school.take()
     monkeypatch.setitem(school.settings.redis, "forget_jobs", {"argv": ["false"], "stdin": ""})

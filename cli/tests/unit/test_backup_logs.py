@@ -25,6 +25,7 @@ from backup import binlog, logs, sets  # noqa: E402
 from backup.calls import Calls  # noqa: E402
 from backup.database import Database  # noqa: E402
 from backup.errors import BackupError  # noqa: E402
+from backup.repository import Repository  # noqa: E402
 from backup.settings import Settings, Target, read  # noqa: E402
 
 needs_server = pytest.mark.skipif(not IS_HERE, reason="MariaDB is not installed (apt install mariadb-server)")
@@ -99,7 +100,9 @@ class World:
         """Make the side database what the school is now."""
         Database(self.settings).drop(self.side)
         Database(self.settings).create(self.side, "a-password-of-it")
-        dump = subprocess.run([*self.server.settings()["dump"], self.school], capture_output=True, check=True).stdout  # type: ignore[misc]
+        dump = subprocess.run(
+            [*self.server.settings()["definitions"], self.school], capture_output=True, check=True
+        ).stdout  # type: ignore[misc]
         self.server.run("SET SESSION sql_log_bin=0;\n" + dump.decode(), self.side)
 
     def begin_again(self) -> None:
@@ -115,8 +118,8 @@ class World:
             time.sleep(0.02)
         return now()
 
-    def replay(self, until: str) -> dict[str, Any]:
-        return dict(logs.replay(self.settings, self.set, self.side, until))
+    def replay(self, until: str, target: str | None = None, *, or_before: bool = False) -> dict[str, Any]:
+        return dict(logs.replay(self.settings, self.set, self.side, until, target, or_before))
 
     def content(self, name: str) -> dict[str, tuple[str, str]]:
         """Return each table of a database: how it is made, and its rows."""
@@ -267,6 +270,21 @@ def test_a_school_is_brought_to_what_it_became(
 
 
 @needs_server
+def test_no_statement_can_prepare_what_the_administrator_calls_for_the_next(world: World) -> None:
+    world.take()
+    world.server.run("CREATE TABLE one (a INT); CREATE TABLE two (a INT)", SCHOOL)
+    world.server.run("SET GLOBAL log_output = 'TABLE', general_log = 1; TRUNCATE mysql.general_log")
+    try:
+        world.replay(world.settle())
+    finally:
+        world.server.run("SET GLOBAL general_log = 0")
+    said = world.server.run("SELECT LEFT(argument, 17) FROM mysql.general_log WHERE argument LIKE '%`schools_replay%'")
+    made_anew = ["CREATE OR REPLACE", "CALL `schffffffff"]
+    assert said.splitlines() == [*made_anew, *made_anew, "DROP PROCEDURE IF"]
+    assert {"one", "two"} <= {*world.content(SIDE)}
+
+
+@needs_server
 def test_what_the_neighbours_did_is_not_said_again_whatever_they_name(world: World) -> None:
     world.take()
     was = world.content(SCHOOL)
@@ -316,6 +334,25 @@ def test_a_transaction_belongs_to_the_second_of_its_commit(world: World) -> None
 
 
 @needs_server
+def test_a_statement_that_ran_for_long_belongs_to_its_end_as_the_order_of_the_log_tells(world: World) -> None:
+    world.take()
+    slow = [*world.server.client, SCHOOL, "--execute", "UPDATE tabUser SET n = 8 WHERE name = 'a' AND SLEEP(2.5) = 0"]
+    began = world.settle()
+    with subprocess.Popen(slow) as running:
+        # Somebody else's, which was done before it was: whatever follows in the log was done still later.
+        between = world.settle()
+        world.server.run("INSERT INTO tabUser VALUES ('meanwhile', 1, 'x')", NEIGHBOUR)
+        assert running.wait() == 0
+    after = world.settle()
+    world.replay(between)
+    assert world.server.run("SELECT n FROM tabUser WHERE name = 'a'", SIDE) == "1\n"
+    world.begin_again()
+    world.replay(after)
+    assert world.server.run("SELECT n FROM tabUser WHERE name = 'a'", SIDE) == "8\n"
+    assert began < between
+
+
+@needs_server
 def test_what_a_table_without_transactions_held_already_when_it_was_dumped_is_no_obstacle(world: World) -> None:
     world.take()
     world.server.run(
@@ -333,6 +370,53 @@ def test_a_database_that_is_not_what_the_logs_expect_is_refused(world: World) ->
     world.server.run("SET SESSION sql_log_bin = 0; INSERT INTO tabUser VALUES ('clash', 0, '')", SIDE)
     world.server.run("INSERT INTO tabUser VALUES ('clash', 1, 'x')", SCHOOL)
     with pytest.raises(BackupError, match="Duplicate entry"):
+        world.replay(world.settle())
+
+
+IN_TWO_STEPS = (
+    "XA START 'x'; INSERT INTO tabUser VALUES ('two steps', 1, 'x'); XA END 'x'; XA PREPARE 'x'; XA COMMIT 'x';"
+    "XA START 'y'; INSERT INTO tabUser VALUES ('no step', 1, 'x'); XA END 'y'; XA PREPARE 'y'; XA ROLLBACK 'y';"
+    "XA START 'z'; INSERT INTO tabUser VALUES ('one step', 1, 'x'); XA END 'z'; XA COMMIT 'z' ONE PHASE;"
+)
+
+
+@needs_server
+def test_a_transaction_in_two_steps_of_a_neighbour_stops_no_replay(world: World) -> None:
+    world.take()
+    world.server.run("INSERT INTO tabUser VALUES ('before', 1, 'x')", SCHOOL)
+    world.server.run(IN_TWO_STEPS, NEIGHBOUR)
+    world.server.run("INSERT INTO tabUser VALUES ('after', 1, 'x')", SCHOOL)
+    neighbour = world.content(NEIGHBOUR)
+    world.replay(world.settle())
+    assert world.content(SIDE) == world.content(SCHOOL)
+    assert world.content(NEIGHBOUR) == neighbour
+
+
+@needs_server
+def test_a_transaction_in_two_steps_of_the_school_itself_is_told_with_the_moment_before(world: World) -> None:
+    world.take()
+    world.server.run("INSERT INTO tabUser VALUES ('before', 1, 'x')", SCHOOL)
+    before = world.settle()
+    world.server.run(IN_TWO_STEPS, SCHOOL)
+    with pytest.raises(BackupError, match=rf"in two steps \(XA\) at {before}, .*: `--at {before}` is as far"):
+        world.replay(world.settle())
+    world.begin_again()
+    world.replay(before)
+    assert world.server.run("SELECT name FROM tabUser", SIDE) == "a\nb\nbefore\n"
+
+
+@needs_server
+def test_the_second_step_alone_is_told_too_and_its_taking_back_is_nothing(world: World) -> None:
+    steps = IN_TWO_STEPS.split(";")
+    # The server forgets nothing that is prepared when its client goes.
+    world.server.run(";".join(steps[:4]), SCHOOL)
+    world.server.run(";".join(steps[5:9]), SCHOOL)
+    world.take()
+    world.server.run("XA ROLLBACK 'y'", SCHOOL)
+    world.replay(world.settle())
+    assert world.content(SIDE) == world.content(SCHOOL)
+    world.server.run("XA COMMIT 'x'", SCHOOL)
+    with pytest.raises(BackupError, match=r"in two steps \(XA\)"):
         world.replay(world.settle())
 
 
@@ -461,7 +545,7 @@ def test_logs_that_follow_on_each_other_are_replayed_as_one(world: World) -> Non
 def test_a_missing_log_is_told_and_never_skipped(world: World) -> None:
     kept = three_logs(world)
     kept[1].unlink()
-    with pytest.raises(BackupError, match=rf"the binary logs do not reach until .*: {kept[1].name} is nowhere"):
+    with pytest.raises(BackupError, match=rf"the binary logs reach until .*, and {kept[1].name} is not there"):
         world.replay(world.settle())
 
 
@@ -531,7 +615,7 @@ def test_the_last_log_of_a_server_that_is_no_more_reaches_to_its_last_event(lone
     shutil.copy(lonely.server.data / open_one, kept / open_one)
     (lonely.server.data / "schools-stream").write_text("0" * 16 + "\n")
     lonely.settle()
-    with pytest.raises(BackupError, match=r"is nowhere; they reach until"):
+    with pytest.raises(BackupError, match=r"the binary logs reach until"):
         lonely.replay(now())
     lonely.begin_again()
     lonely.replay(last)
@@ -629,6 +713,54 @@ def test_logs_are_stored_once_in_every_target_and_come_back_from_there(lonely: W
 
 @needs_server
 @pytest.mark.usefixtures("targets")
+def test_out_of_one_target_alone_it_goes_as_far_as_that_target_has_logs(lonely: World) -> None:
+    lonely.take()
+    lonely.server.run(ADD_USER.format(1), SCHOOL)
+    lonely.server.run(ADD_USER.format(2), SCHOOL)
+    reached = lonely.settle()
+    logs.archive(lonely.settings)
+    wanted = lonely.content(SCHOOL)
+    # The last ones never got there.
+    vault = lonely.settings.targets.pop("vault")
+    lonely.settle()
+    lonely.server.run(ADD_USER.format(3), SCHOOL)
+    until = lonely.settle()
+    logs.archive(lonely.settings)
+    lonely.settings.targets["vault"] = vault
+    with pytest.raises(
+        BackupError, match=r"in vault reach until (.*Z), and .* is not there: `--at \1` is as far"
+    ) as said:
+        lonely.replay(until, "vault")
+    offered = str(said.value).partition("--at ")[2].partition("`")[0]
+    assert offered <= reached
+    lonely.begin_again()
+    lonely.replay(offered, "vault")
+    lonely.begin_again()
+    done = lonely.replay(until, "vault", or_before=True)
+    assert lonely.content(SIDE) == wanted
+    assert done["reaches_until"] == offered
+    lonely.begin_again()
+    assert lonely.replay(until)["reaches_until"] is None
+    assert lonely.content(SIDE) == lonely.content(SCHOOL)
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_a_target_that_has_no_log_of_a_set_has_the_set_alone(lonely: World) -> None:
+    lonely.take()
+    was = lonely.content(SIDE)
+    lonely.server.run("INSERT INTO tabUser VALUES ('late', 9, 'x')", SCHOOL)
+    until = lonely.settle()
+    with pytest.raises(BackupError, match="no binary log in vault goes on from the set"):
+        lonely.replay(until, "vault")
+    lonely.begin_again()
+    done = lonely.replay(until, "vault", or_before=True)
+    assert (done["reaches_until"], done["groups"]) == (lonely.manifest["taken"], 0)
+    assert lonely.content(SIDE) == was
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
 def test_a_target_that_fails_is_told_and_keeps_no_other_from_its_logs(lonely: World) -> None:
     lonely.take()
     shutil.rmtree(lonely.folder / "local")
@@ -660,6 +792,62 @@ def test_a_kept_log_stays_until_every_target_has_it_whatever_the_server_removes(
     assert not any(path.exists() for path in kept[:-1])
     # The newest stays, to count on from.
     assert list((lonely.settings.backups / "logs").glob("*/schools-bin.*"))
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_logs_from_before_the_oldest_set_go_and_no_others(lonely: World) -> None:
+    declared = lonely.settings.backups / "declared"
+    declared.mkdir()
+    (declared / "tech-school.json").write_text(json.dumps({"row": {"title": "Tech School"}, "site": "tech-school"}))
+    object.__setattr__(lonely.settings, "keep", {"last": 1})
+    (lonely.folder / "some").mkdir()
+    (lonely.folder / "some/file").write_text("x")
+    repositories = [Repository(lonely.settings, target) for target in lonely.settings.targets.values()]
+
+    def put(kind: str, year: int, **tags: str) -> None:
+        for repository in repositories:
+            repository.store(lonely.folder / "some", {"kind": kind, **tags}, datetime(year, 1, 1, tzinfo=UTC))
+
+    def years() -> set[str]:
+        return {row["time"][:4] for repository in repositories for row in repository.snapshots("logs")}
+
+    # A school that is no more keeps its sets, and is no reason to keep the logs of all.
+    put("set", 2001, school="old-school", set="20010101T000000Z")
+    for year in (2002, 2004, 2006):
+        put("logs", year, stream="a" * 16, first="schools-bin.000001", last="schools-bin.000001")
+        put("set", year + 1, school="tech-school", set=f"{year + 1}0101T000000Z")
+    vault = lonely.settings.targets["vault"]
+    lonely.settings.targets["vault"] = Target("vault", str(lonely.folder / "nowhere"))
+    Calls(lonely.settings).forget(["tech-school"])
+    assert years() == {"2002", "2004", "2006"}, "who cannot be asked may have older sets"
+    lonely.settings.targets["vault"] = vault
+    Calls(lonely.settings).forget(["tech-school"])
+    assert years() == set()
+    put("logs", 2008, stream="a" * 16, first="schools-bin.000002", last="schools-bin.000002")
+    Calls(lonely.settings).forget(["tech-school"])
+    assert years() == {"2008"}
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_the_folder_of_an_old_stream_goes_when_its_time_is_over_and_every_target_has_it(lonely: World) -> None:
+    old, fresh = (lonely.settings.backups / "logs" / (letter * 16) for letter in "ab")
+    for folder in (old, fresh):
+        folder.mkdir(parents=True)
+        (folder / "schools-bin.000001").write_bytes(b"some")
+    os.utime(old / "schools-bin.000001", (1, 1))
+    vault = lonely.settings.targets["vault"]
+    lonely.settings.targets["vault"] = Target("vault", str(lonely.folder / "nowhere"))
+    with pytest.raises(BackupError, match="vault: "):
+        logs.archive(lonely.settings)
+    assert old.exists()
+    lonely.settings.targets["vault"] = vault
+    logs.archive(lonely.settings)
+    assert not old.exists()
+    assert fresh.exists()
+    for target in lonely.settings.targets.values():
+        assert [row["tags"]["first"] for row in Repository(lonely.settings, target).snapshots("logs", stream="a" * 16)]
 
 
 @needs_server

@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -128,6 +129,35 @@ def test_old_sets_are_let_go_of_after_a_run(server: BackupServer) -> None:
     assert len(server.standing()["schools"][SLUG]["known"]) == 2
 
 
+def test_what_a_restore_kept_goes_some_days_later_when_there_is_a_set_everywhere(server: BackupServer) -> None:
+    def keep(days: int, name: str) -> Path:
+        stamp = (sets.now() - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
+        folder = server.root / "archive" / SLUG / f"{stamp}-before-sch0000000000{days:02}"
+        folder.mkdir(parents=True)
+        (folder / "site_config.json").write_text(json.dumps({"db_name": name}))
+        server.put_tables({}, name)
+        return folder
+
+    old, fresh = keep(8, "schaaaaaaaaaaaa"), keep(6, "schbbbbbbbbbbbb")
+    # The bench could write there what it wanted, as long as it was a site.
+    lies = [keep(days, name) for days, name in ((9, OTHER_NAME), (10, "schcccccccccccc"), (11, "schdddddddddddd"))]
+    (server.root / "pool").mkdir()
+    (server.root / "pool/schcccccccccccc.ready").write_text("")
+    (server.root / "journal/new.json").write_text(json.dumps({"database": "schdddddddddddd"}))
+    server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.write_settings()
+    assert server.run("run")[0] == 1
+    assert old.exists()
+    del server.targets["away"]
+    server.write_settings()
+    assert server.run("run")[0] == 0
+    assert not any(folder.exists() for folder in (old, *lies))
+    assert fresh.exists()
+    databases = {path.stem for path in (server.root / "database").glob("sch*.json")}
+    assert {OTHER_NAME, "schbbbbbbbbbbbb", "schcccccccccccc", "schdddddddddddd"} <= databases
+    assert "schaaaaaaaaaaaa" not in databases
+
+
 def test_a_check_reads_the_repositories_and_tells_of_damage(server: BackupServer) -> None:
     assert server.run("run")[0] == 0
     code, report, _ = server.run("check")
@@ -237,6 +267,56 @@ def test_every_kind_of_failure_is_told(server: BackupServer, clock: dict[str, da
         assert words in wrong
 
 
+@pytest.mark.usefixtures("told")
+def test_what_should_have_been_done_long_ago_is_told(server: BackupServer, clock: dict[str, datetime]) -> None:
+    logged = {"folder": str(server.root), "base": "schools-bin", "keep_days": 7}
+    settings_with_logs = replace(read(server), database={**read(server).database, "logs": logged})
+    began = clock["now"]
+    known = {"20260101T000000Z": {"taken": sets.iso(began), "targets": ["local"]}}
+    put_well(server, began, known=known, drill={"ok": True, "at": sets.iso(began)})
+    with standing.changing(settings_with_logs) as found:
+        found["logs"]["archived"] = sets.iso(began)
+        standing.of_target(found, "local")["checked"] = sets.iso(began)
+
+    def told_after(**time: int) -> str:
+        clock["now"] = began + timedelta(**time)
+        put_well(server, clock["now"])
+        return "\n".join(standing.tell(settings_with_logs)["wrong"])
+
+    assert told_after(minutes=50) == ""
+    assert told_after(hours=3) == f"the database's logs were last put away at {sets.iso(began)}"
+    assert "checked" not in told_after(days=13)
+    assert f"the target local was last checked at {sets.iso(began)}" in told_after(days=16)
+    assert f"{SLUG}: it was last restored on trial at {sets.iso(began)}" in told_after(days=15)
+    put_well(server, clock["now"], drill=None)
+    with standing.changing(settings_with_logs) as found:
+        found["logs"]["archived"] = found["targets"]["local"]["checked"] = None
+    words = told_after(days=16)
+    for never in ("was never checked", f"{SLUG}: it was never restored on trial"):
+        assert never in words
+    assert "logs" not in words
+    assert "the database's logs were never put away" in told_after(days=17)
+
+
+@pytest.mark.usefixtures("told")
+def test_old_sets_that_cannot_be_let_go_of_are_told_until_they_can(server: BackupServer) -> None:
+    assert server.run("run")[0] == 0
+    fake = server.root / "restic-that-keeps-all"
+    fake.write_text(
+        f'#!/bin/sh\ntest "$1" != forget || {{ echo "disk full" >&2; exit 1; }}\nexec {server.restic} "$@"\n'
+    )
+    fake.chmod(0o755)
+    good, server.restic = server.restic, str(fake)
+    server.write_settings()
+    assert server.run("run")[0] == 1
+    wrong = standing.reasons(read(server), server.standing(), sets.now())
+    assert [words for words in wrong.values() if "disk full" in words and "let go of" in words]
+    server.restic = good
+    server.write_settings()
+    assert server.run("run")[0] == 0
+    assert standing.reasons(read(server), server.standing(), sets.now()) == {}
+
+
 @pytest.mark.usefixtures("clock")
 def test_an_alarm_that_nobody_heard_is_told_again(server: BackupServer, told: Path) -> None:
     server.more["alarm"] = {"command": ["false"]}
@@ -285,3 +365,17 @@ def test_a_webhook_hears_of_what_is_wrong_and_its_address_is_never_told(
     (tmp_path / "webhook").write_text(f"{address}/right\n")
     assert server.run("alarm")[0] == 0
     assert len(json.loads(heard[-1])["wrong"]) == 2
+
+
+def test_a_webhook_hears_of_it_though_the_command_fails_and_hears_it_once(
+    server: BackupServer, webhook: tuple[str, list[bytes]], tmp_path: Path
+) -> None:
+    address, heard = webhook
+    (tmp_path / "webhook").write_text(f"{address}/right\n")
+    server.more["alarm"] = {"command": ["false"], "webhook_file": str(tmp_path / "webhook")}
+    server.write_settings()
+    code, _, words = server.run("alarm")
+    assert (code, len(heard)) == (1, 1)
+    assert "false exited with 1" in words
+    assert server.run("alarm")[0] == 0
+    assert len(heard) == 1

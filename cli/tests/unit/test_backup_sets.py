@@ -73,6 +73,15 @@ def spool(server: BackupServer) -> Any:
     return Spool(settings.read(server.root / "backups.json"), SLUG)
 
 
+def snapshots(server: BackupServer, tags: str) -> list[dict[str, Any]]:
+    """Return the snapshots of the target `local` that have these tags."""
+    repository, key = str(server.backups / "repository"), str(server.root / "key")
+    environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": key}
+    argv = [server.restic, "snapshots", "--json", "--no-lock", "--tag", tags]
+    said = subprocess.run(argv, env=environment, capture_output=True, check=True).stdout
+    return list(json.loads(said))
+
+
 def backed_up(program: Serving, slug: str = SLUG) -> str:
     program("write", slug=slug)
     stored = program("store", slug=slug, target="local")
@@ -229,18 +238,7 @@ def test_a_school_that_changes_hands_again_and_again_has_no_new_set(server: Back
     assert "names no database" in server.standing()["schools"][SLUG]["fault"]
 
 
-def test_an_upload_written_to_in_its_place_is_found_out_before_it_is_stored(
-    server: BackupServer, program: Serving
-) -> None:
-    program("write", slug=SLUG)
-    (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"b picture")
-    with pytest.raises(FaultError, match=r"logo\.png was written to"):
-        program("store", slug=SLUG, target="local")
-    assert program("sets", slug=SLUG) == []
-    backed_up(program)
-
-
-def test_an_upload_written_to_while_it_is_stored_takes_its_set_away(
+def test_an_upload_written_to_again_and_again_while_it_is_stored_takes_its_sets_away(
     server: BackupServer, program: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program("write", slug=SLUG)
@@ -249,9 +247,8 @@ def test_an_upload_written_to_while_it_is_stored_takes_its_set_away(
 
     def written_to_after_the_first_look(own: Any, manifest: Any) -> None:
         look(own, manifest)
-        if not looks:
-            (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"b picture")
         looks.append(1)
+        (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"picture %d" % len(looks))
 
     monkeypatch.setattr(Spool, "demand_unchanged", written_to_after_the_first_look)
     with pytest.raises(ChangedError):
@@ -463,6 +460,80 @@ def test_a_wrong_key_opens_nothing(server: BackupServer, program: Serving) -> No
     assert not (server.backups / "fetched").exists()
 
 
+def put_snapshot(server: BackupServer, folder: Path, name: str) -> None:
+    """Store a folder as somebody would who has got the server's key, under the name of a set."""
+    repository, key = str(server.backups / "repository"), str(server.root / "key")
+    environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": key}
+    tags = [word for tag in ("kind=set", f"school={SLUG}", f"set={name}") for word in ("--tag", tag)]
+    argv = [server.restic, "backup", "--quiet", "--host", "schools", *tags, str(folder)]
+    subprocess.run(argv, env=environment, capture_output=True, check=True)
+
+
+def spoiled(server: BackupServer, name: str) -> Path:
+    """Return a copy of the spool that says to be a set of a name, with rows of somebody else."""
+    copy = server.root / "spoiled"
+    shutil.copytree(server.backups / "spool" / SLUG, copy)
+    (copy / "database/tabUser.sql").write_text("pay us\n")
+    manifest = copy / sets.MANIFEST
+    manifest.write_text(manifest.read_text().replace(json.loads(manifest.read_text())["set"], name))
+    return copy
+
+
+def test_a_snapshot_that_was_stored_later_under_the_name_of_a_set_does_not_hide_it(
+    server: BackupServer, program: Serving
+) -> None:
+    name = backed_up(program)
+    put_snapshot(server, spoiled(server, name), name)
+    manifest = program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert manifest["set"] == name
+    assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
+    [row] = program("sets", slug=SLUG)
+    assert row["targets"] == ["local"]
+
+
+def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_where_that_is_asked(
+    server: BackupServer, program: Serving
+) -> None:
+    name, newer = backed_up(program), "29991231T000000Z"
+    put_snapshot(server, spoiled(server, newer), newer)
+    folder = str(server.backups / "fetched")
+    with pytest.raises(FaultError, match=f"the set {newer} is damaged"):
+        program("fetch", slug=SLUG, folder=folder)
+    assert program("fetch", slug=SLUG, set=newer, folder=folder, or_older=True)["set"] == name
+    shutil.rmtree(folder)
+    # A target that does not answer may have it whole, so that an older one is no answer.
+    server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.write_settings()
+    with Serving(server) as told, pytest.raises(FaultError, match="away: there is no repository at"):
+        told("fetch", slug=SLUG, folder=folder, or_older=True)
+
+
+def test_a_set_whose_upload_changed_before_it_was_stored_is_taken_once_more(
+    server: BackupServer, program: Serving
+) -> None:
+    first = program("write", slug=SLUG)["set"]
+    logo = server.root / "sites" / SLUG / "public/files/logo.png"
+    with logo.open("r+b") as file:
+        file.write(b"A picture")
+    stored = program("store", slug=SLUG, target="local")
+    assert stored["set"] != first
+    assert [row["set"] for row in program("sets", slug=SLUG)] == [stored["set"]]
+    program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert (server.backups / "fetched/files/public/logo.png").read_bytes() == b"A picture"
+    assert server.standing()["schools"][SLUG]["sets"]["local"]["fault"] is None
+
+
+def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:
+    name = backed_up(program)
+    (server.backups / "declared" / f"{SLUG}.json").unlink()
+    row = program("row", slug=SLUG)
+    assert row == {"title": "Tech School", "domain": "tech-school.com"}
+    assert program("row", slug=SLUG, set=name, target="local") == row
+    with pytest.raises(FaultError, match="no set of nobody is stored"):
+        program("row", slug="nobody")
+    assert not (server.backups / "fetched").exists()
+
+
 def test_a_damaged_pack_is_found_and_leaves_nothing(server: BackupServer, program: Serving) -> None:
     (server.root / "sites" / SLUG / "public/files/large").write_bytes(os.urandom(300_000))
     backed_up(program)
@@ -568,18 +639,24 @@ def test_the_inventory_is_stored_with_the_next_set_and_only_when_it_is_another(
     program("keep_inventory", files={"schools.yml": "schools: {a: b}\n"})
     backed_up(program)
     assert names_in(server.backups / "inventory") == ["schools.yml"]
-    environment = {
-        **os.environ,
-        "RESTIC_REPOSITORY": str(server.backups / "repository"),
-        "RESTIC_PASSWORD_FILE": str(server.root / "key"),
-    }
-    said = subprocess.run(
-        [server.restic, "snapshots", "--json", "--tag", "kind=inventory"],
-        env=environment,
-        capture_output=True,
-        check=True,
-    ).stdout
-    assert len(json.loads(said)) == 2
+    assert len(snapshots(server, "kind=inventory")) == 2
+
+
+@pytest.mark.usefixtures("program")
+def test_the_inventory_is_stored_at_once_where_that_is_asked_and_a_target_that_fails_is_told(
+    server: BackupServer,
+) -> None:
+    server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.write_settings()
+    with Serving(server) as told:
+        for _ in range(2):
+            faults = told("keep_inventory", files={"schools.yml": "schools: {}\n"}, store=True)["faults"]
+            assert list(faults) == ["away"]
+            assert "there is no repository at" in faults["away"]
+            assert len(snapshots(server, "kind=inventory")) == 1
+        # A server without a key makes no backups, and has been told to make none.
+        (server.root / "key").unlink()
+        assert told("keep_inventory", files={"schools.yml": "schools: {a: b}\n"}, store=True) == {"faults": {}}
 
 
 # --- hostile words ----------------------------------------------------------------------------------------------------

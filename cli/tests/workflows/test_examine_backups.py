@@ -100,6 +100,26 @@ def test_a_school_that_was_not_proven_for_long_is_told(project: Path, backed_up:
     assert trouble["what"] == f"Nobody knows whether `{OTHER}` can be restored"
 
 
+def test_what_should_have_been_done_long_ago_is_told(project: Path, backed_up: ServerModel) -> None:
+    def note(**known: object) -> list[dict[str, str]]:
+        standing = {**backed_up.backups.standing(), **known}
+        backed_up.put(f"{ROOT}/backups/standing.json", json.dumps(standing))
+        return told(project, backed_up)
+
+    moment = "%Y-%m-%dT%H:%M:%SZ"
+    checked = {"checked": hours_ago(16 * 24).strftime(moment), "fault": None, "damage": None, "kept": None}
+    [trouble] = note(targets={"local": checked})
+    assert trouble["what"] == "Nobody knows whether `local` is sound"
+    assert trouble["mend"] == "schoolctl backup-targets check local"
+    [trouble] = note(targets={"local": {**checked, "checked": hours_ago(24).strftime(moment), "kept": "disk full"}})
+    assert (trouble["what"], trouble["because"]) == ("Old sets stay in `local`", "disk full")
+    logs = {"archived": hours_ago(3).strftime(moment), "fault": None}
+    assert note(targets={}, logs=logs) == []
+    backed_up.backups.logging = True
+    [trouble] = note(targets={}, logs=logs)
+    assert f"since {logs['archived']} was not put away" in trouble["because"]
+
+
 def test_a_server_without_a_key_backs_nothing_up(project: Path, backed_up: ServerModel) -> None:
     backed_up.backups.has_key = False
     [trouble] = told(project, backed_up)

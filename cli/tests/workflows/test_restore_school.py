@@ -120,6 +120,23 @@ def test_where_one_target_has_it_damaged_the_next_one_serves(project: Path, work
     assert is_back(worked)
 
 
+def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_and_that_is_told(
+    project: Path, worked: ServerModel
+) -> None:
+    [sound] = worked.backups.names(SLUG)
+    worked.backups.clock = lambda: datetime(2999, 1, 31, 2, 0, tzinfo=UTC)
+    assert schoolctl(project, RecordingTransport(worked), "backup", SLUG).code == 0
+    damaged = worked.backups.names(SLUG)[-1]
+    for target in worked.backups.targets.values():
+        target.sets[SLUG, damaged]["database/tabUser.sql"] = "pay us"
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 0, run.stderr
+    assert f"the set {damaged} is damaged in every target that has it; {sound}, of" in run.stderr
+    assert json.loads(run.stdout)["set"] == sound
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--set", damaged)
+    assert run.code == 1
+
+
 def test_a_target_that_is_named_is_the_only_one_that_is_asked(project: Path, worked: ServerModel) -> None:
     stored(worked, "database/tabUser.sql", "rot")
     with untouched(worked, SLUG):
@@ -320,6 +337,21 @@ def test_a_moment_that_no_log_reaches_is_refused_with_the_set_before_it(project:
     assert "`--set 20260130T020000Z` restores it as of 2026-01-30T02:00:00Z" in run.stderr
 
 
+def test_out_of_one_target_it_goes_as_far_as_the_log_there_and_says_so(project: Path, logged: ServerModel) -> None:
+    logged.backups.log_ends["local"] = "2026-01-30T10:15:00Z"
+    late = (*RESTORE, "--from", "local", "--at", "2026-01-30T12:00:00Z")
+    with untouched(logged), untouched(logged, SLUG):
+        run = schoolctl(project, RecordingTransport(logged), *late)
+    assert run.code == 5
+    assert "reach until 2026-01-30T10:15:00Z: `--at 2026-01-30T10:15:00Z` is as far as they go" in run.stderr
+    assert "`--at 2026-01-30T12:00:00Z --or-before` takes what there is of the log" in run.stderr
+    run = schoolctl(project, RecordingTransport(logged), *late, "--or-before")
+    assert run.code == 0, run.stderr
+    assert "The log ends at 2026-01-30T10:15:00Z, so that it is as of then, not of 2026-01-30T12:00:00Z." in run.stderr
+    tables = logged.databases[logged.site_config(SLUG)["db_name"]].tables
+    assert [table for table in tables if table.startswith("tab te") or "eleven" in table] == ["tab ten"]
+
+
 def test_where_no_log_is_kept_the_set_before_the_moment_is_taken_and_said_so(
     project: Path, worked: ServerModel
 ) -> None:
@@ -353,12 +385,31 @@ def test_a_set_opens_as_another_school_with_a_row_of_its_own(project: Path, work
     assert json.loads(run.stdout)["of"] == SLUG
 
 
+def test_a_school_without_a_row_comes_back_with_the_one_that_its_set_has(project: Path, worked: ServerModel) -> None:
+    file = project / "inventories/test/group_vars/all/schools.yml"
+    was = store.load(file)[SLUG]
+    store.drop(file, SLUG)
+    server = ServerModel()
+    server.backups.targets = worked.backups.targets
+    run = schoolctl(project, RecordingTransport(server), "--json", "restore", SLUG, "--as", SLUG)
+    assert run.code == 0, run.stderr
+    assert store.load(file)[SLUG] == was
+    assert was.aliases
+    # Under another name it has its settings, but neither its names nor what belongs to those.
+    store.drop(file, SLUG)
+    command = ("restore", SLUG, "--as", "copy", "--domain", "copy.example")
+    run = schoolctl(project, RecordingTransport(server), *command)
+    assert run.code == 0, run.stderr
+    copy = store.load(file)["copy"]
+    assert (copy.title, copy.aliases, copy.locale) == (was.title, (), was.locale)
+
+
 def test_a_school_whose_row_is_gone_comes_back_under_its_own_name(project: Path, worked: ServerModel) -> None:
     worked.remove(f"{ROOT}/sites/{SLUG}")
     store.drop(rows(project), SLUG)
     refused = schoolctl(project, RecordingTransport(worked), *RESTORE)
     assert refused.code == 3
-    assert f"schoolctl restore {SLUG} --as {SLUG} --domain D" in refused.stderr
+    assert f"`schoolctl restore {SLUG} --as {SLUG}`" in refused.stderr
     command = ("restore", SLUG, "--as", SLUG, "--domain", "tech-school.com")
     run = schoolctl(project, RecordingTransport(worked), *command)
     assert run.code == 0, run.stderr

@@ -66,35 +66,37 @@ class Timers:
                 report["faults"].append(fault)
             else:
                 report["targets"][name] = done
+        if not report["faults"]:
+            self._let_go_of_kept(slug, report)
         return report
+
+    def _let_go_of_kept(self, slug, report):
+        # Only now that there is a set of what took its place, wherever sets shall be.
+        try:
+            self._calls.let_go_of_kept(slug)
+        except Exception as fault:
+            report["faults"].append(said(fault))
 
     def _try_to_store(self, slug, name, targets):
         if targets[name]:
             standing.could_not_store(self._settings, slug, name, targets[name])
             return None, targets[name]
         try:
-            return self._store(slug, name), None
+            return self._calls.store(slug, name), None
         except Exception as fault:
             if not isinstance(fault, ChangedError):
                 # Is it the school or the target? One that is gone is not waited for again and again.
                 targets[name] = fault_of(self._settings, self._settings.target(name))
             return None, said(fault)
 
-    def _store(self, slug, name):
-        try:
-            return self._calls.store(slug, name)
-        except ChangedError:
-            self._calls.write(slug)
-            return self._calls.store(slug, name)
-
     def drill_due(self):
-        """Restore on trial every open school whose last trial is too long ago, the longest first."""
+        """Restore on trial every open school whose last trial failed or is too long ago, the longest first."""
         known = standing.read(self._settings)["schools"]
         since = {}
         for slug in self._settings.declared_slugs():
             last = known.get(slug, {}).get("drill")
             if standing.is_due(self._settings, slug):
-                since[slug] = moment_of(last["at"]) if last else None
+                since[slug] = moment_of(last["at"]) if last and last["ok"] else None
         due = [slug for slug, last in since.items() if not last or now() - last >= self._age]
         due.sort(key=lambda slug: (since[slug] is not None, since[slug] or now()))
         from backup import drill

@@ -18,7 +18,7 @@ from backup.files import open_regular
 
 MAGIC = b"\xfebin"
 
-QUERY, STOP, ROTATE, FORMAT, XID, TABLE_MAP = 2, 3, 4, 15, 16, 19
+QUERY, STOP, ROTATE, FORMAT, XID, TABLE_MAP, XA_PREPARE = 2, 3, 4, 15, 16, 19, 38
 ROWS = (23, 24, 25, 30, 31, 32)  # write, update and delete, in their first and second form
 ANNOTATE_ROWS, BINLOG_CHECKPOINT, GTID, GTID_LIST = 160, 161, 162, 163
 # Of no group, and without an effect on tables.
@@ -46,6 +46,8 @@ _ABOUT_PEOPLE = re.compile(
 _DROP_DATABASE = re.compile(rb"\s*(DROP|CREATE\s+OR\s+REPLACE)\s+(DATABASE|SCHEMA)\b", re.IGNORECASE)
 _CREATE_DATABASE = re.compile(rb"\s*CREATE\s+(DATABASE|SCHEMA)\b", re.IGNORECASE)
 _BRACKETS = (b"BEGIN", b"COMMIT", b"ROLLBACK")
+# A transaction in two steps: its rows come with the first, and with the second it is one, or never was.
+_XA = re.compile(rb"\s*XA\s+(START|END|COMMIT|ROLLBACK)\b", re.IGNORECASE)
 _SAVEPOINT = re.compile(rb"(SAVEPOINT|ROLLBACK TO|RELEASE SAVEPOINT) `[^`]*`")
 # A name, or what must not be taken for one: text and remarks. MariaDB runs what a remark with `!` holds.
 _TOKEN = re.compile(
@@ -94,7 +96,8 @@ class Group:
     """What was committed together: rows and statements that touch the database in question, in their order.
 
     ended: when it was committed (Unix time). rows: each a list of raw events, a table map or rows. transactional: all
-    of it is in tables that can take part in a transaction.
+    of it is in tables that can take part in a transaction. in_two_steps: it is one of two steps, and cannot be said
+    again.
     """
 
     at: int
@@ -102,11 +105,14 @@ class Group:
     gtid: tuple
     ended: int = 0
     does: list = field(default_factory=list)
+    in_two_steps: bool = False
 
     @property
     def touches(self):
         """Whether anything in it is of the database in question."""
-        return any(not isinstance(deed, Statement) or not deed.is_of_transaction for deed in self.does)
+        return self.in_two_steps or any(
+            not isinstance(deed, Statement) or not deed.is_of_transaction for deed in self.does
+        )
 
 
 class Log:
@@ -200,12 +206,18 @@ class Log:
             if group is None:
                 raise BackupError(f"{self.path.name} holds something outside of any transaction at position {event.at}")
             alone = group.gtid[2]
-            if event.kind == XID:
+            if event.kind in (XID, XA_PREPARE):
                 ended, over = event.when, True
+                group.in_two_steps = event.kind == XA_PREPARE and group.touches
             elif event.kind == QUERY:
                 said = self._statement(event)
                 ended, over = said.ended, alone or said.text in _BRACKETS[1:]
-                if said.is_of_transaction or (said.text not in _BRACKETS and self._concerns(said, database)):
+                if xa := _XA.match(said.text):
+                    word = xa[1].upper()
+                    over = word in (b"COMMIT", b"ROLLBACK")
+                    # Whose rows the second step is of, only the database that it was said in tells.
+                    group.in_two_steps = word == b"COMMIT" and said.database == database
+                elif said.is_of_transaction or (said.text not in _BRACKETS and self._concerns(said, database)):
                     group.does.append(said)
             elif event.kind == TABLE_MAP:
                 maps[event.body[:6]] = mapped(event.body)[0]
@@ -357,7 +369,8 @@ class Speaker:
 
     old, new: databases, with names of the same length. Rows go by BINLOG; they name their table, so none can reach
     another database. Statements are run by a procedure with the rights of the new database's own user and no others,
-    so what they name elsewhere is denied them.
+    so what they name elsewhere is denied them. It has to lie in that database, since statements count from where their
+    procedure is; so it is made anew for each group, whatever one before made of it.
     """
 
     # What a client takes in one piece, with room for its base64: bytes of events.
@@ -390,11 +403,27 @@ class Speaker:
         if self._relaxed == group.transactional:
             self._relaxed = not group.transactional
             yield b"SET GLOBAL slave_exec_mode = '%s';\n" % (b"IDEMPOTENT" if self._relaxed else b"STRICT")
+        statements = [deed for deed in group.does if isinstance(deed, Statement) and not deed.is_of_transaction]
+        if statements:
+            # Before it begins: what makes a procedure ends a transaction.
+            yield self._create(statements[0].sql_mode)
         yield b"BEGIN;\n"
         for deed in group.does:
             self.statements += 1
             yield from self._statement(deed) if isinstance(deed, Statement) else self._rows(deed)
         yield b"COMMIT;\n"
+
+    def _create(self, sql_mode):
+        # A procedure runs in the mode that it was made in.
+        self._sql_mode = sql_mode
+        return (
+            (
+                "SET SESSION sql_mode = {2};\nCREATE OR REPLACE DEFINER = `{0}`@`%` PROCEDURE `{0}`.`{1}`"
+                "(IN said LONGTEXT CHARACTER SET utf8mb4) SQL SECURITY DEFINER EXECUTE IMMEDIATE said;\n"
+            )
+            .format(self.new.decode(), self._procedure, sql_mode)
+            .encode()
+        )
 
     def _rows(self, raw_events):
         maps = [moved(raw, self.old, self.new) for raw in raw_events if raw[_KIND_LIES] == TABLE_MAP]
@@ -414,16 +443,7 @@ class Speaker:
         if said.charset not in _TEXT_IN_UTF8 and not said.text.isascii():
             raise BackupError("a statement is in a character set other than UTF-8")
         if said.sql_mode != self._sql_mode:
-            # A procedure runs in the mode that it was made in.
-            self._sql_mode = said.sql_mode
-            yield (
-                (
-                    "SET SESSION sql_mode = {2};\nCREATE OR REPLACE DEFINER = `{0}`@`%` PROCEDURE `{0}`.`{1}`"
-                    "(IN said LONGTEXT CHARACTER SET utf8mb4) SQL SECURITY DEFINER EXECUTE IMMEDIATE said;\n"
-                )
-                .format(self.new.decode(), self._procedure, said.sql_mode)
-                .encode()
-            )
+            yield self._create(said.sql_mode)
         foreign, unique = (int(not said.flags & bit) for bit in (_NO_FOREIGN_KEYS, _RELAXED_UNIQUE))
         yield (
             f"SET SESSION foreign_key_checks = {foreign}, unique_checks = {unique},"

@@ -1,5 +1,6 @@
 """What can be asked of this program, by schoolctl and by its own timers: one method a call."""
 
+import concurrent.futures
 import getpass
 import hashlib
 import os
@@ -8,7 +9,7 @@ import time
 
 from backup import fetching, sets, standing
 from backup.database import Database
-from backup.errors import BackupError, ChangedError
+from backup.errors import BackupError, BusyError, ChangedError
 from backup.files import locked, put, sha256
 from backup.repository import INVENTORY, SET, Repository
 from backup.settings import checked_slug
@@ -16,6 +17,7 @@ from backup.spool import Spool, image_of
 
 _INVENTORY_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}\.yml")
 _INVENTORY_LIMIT = 10_000_000
+_INVENTORY_PATIENCE_S = 30
 _IMAGE_AGE_S = 60
 
 
@@ -91,8 +93,15 @@ class Calls:
         }
 
     def store(self, slug, target):
-        """Store the set that lies in the spool in a target."""
+        """Store the set that lies in the spool in a target; one whose uploads changed since is taken once more."""
         place = self._settings.target(target)
+        try:
+            return self._store_alone(slug, target, place)
+        except ChangedError:
+            self.write(slug)
+            return self._store_alone(slug, target, place)
+
+    def _store_alone(self, slug, target, place):
         with self._locked(slug, f"backup to {target}"):
             try:
                 return self._store(slug, place)
@@ -129,7 +138,7 @@ class Calls:
         known = standing.read(self._settings)
         rows = []
         for (school, name), places in found.items():
-            one = next(iter(places.values()))
+            one = next(iter(places.values()))[0]
             entry = known["schools"].get(school, {}).get("known", {}).get(name, {})
             rows.append(
                 {
@@ -150,10 +159,15 @@ class Calls:
                 standing.listed(self._settings, place, names)
         return sorted(rows, key=lambda row: (*sets.order(row["set"]), row["slug"]))
 
-    def fetch(self, slug, folder, set=None, before=None, target=None):  # noqa: A002 (it is what the caller calls it)
+    def fetch(self, slug, folder, set=None, before=None, target=None, or_older=False):  # noqa: A002 (the callers' word)
         """Bring a set of a school into a new folder; return its manifest."""
         moment = None if before is None else sets.moment_of(before)
-        return fetching.fetch(self._settings, slug, set, moment, target, folder)
+        return fetching.fetch(self._settings, slug, set, moment, target, folder, or_older)
+
+    def row(self, slug, set=None, before=None, target=None):  # noqa: A002 (it is what the caller calls it)
+        """Return the row that a school had when a set of it was taken."""
+        moment = None if before is None else sets.moment_of(before)
+        return fetching.row(self._settings, slug, set, moment, target)
 
     def load(self, folder, database):
         """Load a set that was fetched into an empty database."""
@@ -167,7 +181,7 @@ class Calls:
     # --- letting go --------------------------------------------------------------------------------------------------
 
     def forget(self, slugs=None, prune=False):
-        """Remove those sets of schools that their policies do not keep."""
+        """Remove those sets of schools that their policies do not keep, and the logs that only those needed."""
         chosen = [checked_slug(slug) for slug in slugs] if slugs is not None else self._due()
         policies = {}
         for slug in chosen:
@@ -183,7 +197,23 @@ class Calls:
                 repository.prune()
             return removed
 
-        return self._from_each_target(let_go)
+        from backup import logs
+
+        done = self._from_each_target(let_go)
+        if any(report["fault"] is None for report in done.values()):
+            for name, fault in logs.forget(self._settings, chosen).items():
+                done[name]["fault"] = done[name]["fault"] or fault
+        with standing.changing(self._settings) as known:
+            for name, report in done.items():
+                standing.of_target(known, name)["kept"] = report["fault"]
+        return done
+
+    def let_go_of_kept(self, slug):
+        """Remove what restores of a school replaced some days ago; return how many there were."""
+        from backup import kept
+
+        with self._locked(slug, "let go of what a restore replaced"):
+            return {"removed": kept.let_go(self._settings, slug, self._database)}
 
     def erase(self, slug):
         """Remove every set of a school, from each target and from the spool."""
@@ -219,10 +249,21 @@ class Calls:
         """Restore a set on trial; return the report."""
         from backup import drill
 
-        report = drill.drill(self._settings, checked_slug(slug), set, target)
+        at = sets.iso(sets.now())
+        try:
+            report = drill.drill(self._settings, checked_slug(slug), set, target)
+        except BusyError:
+            raise
+        except Exception as fault:
+            report = drill.not_begun(slug, set, target, at, said(fault))
+            self._note_drill(slug, report)
+            raise
+        self._note_drill(slug, report)
+        return report
+
+    def _note_drill(self, slug, report):
         with standing.changing(self._settings) as known:
             standing.of_school(known, slug)["drill"] = report
-        return report
 
     def archive_logs(self):
         """Store what the database logged since the last time."""
@@ -240,16 +281,19 @@ class Calls:
                     known["logs"]["archived"] = sets.iso(sets.now())
         return done
 
-    def replay(self, folder, database, until):
+    def replay(self, folder, database, until, target=None, or_before=False):
         """Bring a loaded database from a set's moment to a later one, by the database's logs."""
         from backup import logs
 
-        return logs.replay(self._settings, self._settings.inside(folder), database, until)
+        return logs.replay(self._settings, self._settings.inside(folder), database, until, target, or_before)
 
     # --- the inventory -----------------------------------------------------------------------------------------------
 
-    def keep_inventory(self, files):
-        """Keep a copy of the inventory's files; it is stored with the next set. files: the text of each by its name."""
+    def keep_inventory(self, files, store=False):
+        """Keep a copy of the inventory's files; it is stored with the next set. files: the text of each by its name.
+
+        store: also at once, in every target that lacks it. Return why one has not got it, by target.
+        """
         if sum(map(len, files.values())) > _INVENTORY_LIMIT:
             raise BackupError("these are no files of an inventory")
         for name in files:
@@ -263,8 +307,23 @@ class Calls:
         for path in folder.iterdir():
             if path.name not in files:
                 path.unlink()
+        return {"faults": self._store_inventory_everywhere() if store and self._settings.key_file.exists() else {}}
 
-    def _store_inventory(self, repository, known):
+    def _store_inventory_everywhere(self):
+        known, faults = standing.read(self._settings), {}
+
+        def try_to_store(target):
+            try:
+                # Somebody waits, and the next set brings it along in any case.
+                self._store_inventory(Repository(self._settings, target), known, _INVENTORY_PATIENCE_S)
+            except BackupError as fault:
+                faults[target.name] = str(fault).removeprefix(f"{target.name}: ")
+
+        with concurrent.futures.ThreadPoolExecutor(max(1, len(self._settings.targets))) as pool:
+            list(pool.map(try_to_store, self._settings.targets.values()))
+        return dict(sorted(faults.items()))
+
+    def _store_inventory(self, repository, known, patience=None):
         """Store the inventory's files if the target has not got them as they are now."""
         folder = self._settings.backups / "inventory"
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
@@ -276,7 +335,7 @@ class Calls:
         target = repository.target.name
         if known["targets"].get(target, {}).get("inventory") == digest.hexdigest():
             return
-        repository.store(folder, {"kind": INVENTORY}, sets.now())
+        repository.store(folder, {"kind": INVENTORY}, sets.now(), patience=patience)
         with standing.changing(self._settings) as changed:
             standing.of_target(changed, target)["inventory"] = digest.hexdigest()
 

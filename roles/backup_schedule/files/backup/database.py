@@ -6,6 +6,7 @@ administrator. So a dump is taken apart by what it must look like; anything else
 
 import hashlib
 import re
+import secrets
 import threading
 import time
 from dataclasses import dataclass, field
@@ -80,9 +81,11 @@ _LOAD_HEAD = (
 _ONLY_DEFINITIONS = ("--no-data", "--no-create-info", "--triggers", "--routines", "--events")
 
 
+# The administrator asks no view: what a school's user made of it would act in the administrator's name. `USE INDEX ()`
+# is what no view takes. A dump asks in words of its own, so that a user who may read this one database makes it.
 _FACTS = """\
 SET @versions = (SELECT IF(COUNT(*), 'SELECT ''version'', CONCAT(app_name, '' '', app_version)
- FROM `{0}`.`tabInstalled Application`', 'DO 0') FROM information_schema.tables
+ FROM `{0}`.`tabInstalled Application` USE INDEX ()', 'DO 0') FROM information_schema.tables
  WHERE table_schema = '{0}' AND table_name = 'tabInstalled Application');
 EXECUTE IMMEDIATE @versions;
 SELECT 'database', COUNT(*) FROM information_schema.schemata WHERE schema_name = '{0}';
@@ -91,6 +94,13 @@ SELECT 'triggers', COUNT(*) FROM information_schema.triggers WHERE trigger_schem
 SELECT 'routines', COUNT(*) FROM mysql.proc WHERE db = '{0}';
 SELECT 'events', COUNT(*) FROM mysql.event WHERE db = '{0}';
 """
+# Says something else if there is such a database.
+_IF_THERE = """\
+SET @said = IF((SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = '{0}'), "{1}", "DO 0");
+EXECUTE IMMEDIATE @said;
+"""
+# What the server says of a view that is given an index to use.
+_IS_VIEW = re.compile(r"\b1176\b.* in table '([^']*)'")
 # What mariadb-dump says where a table was changed or removed since its transaction began.
 _CHANGED = re.compile(r"\b(1412|1146)\b")
 
@@ -139,14 +149,22 @@ class Database:
         words = settings.database
         self._client = list(words["client"])
         self._dump = list(words["dump"])
-        self._sql = {key: words[key] for key in ("create", "create_user", "drop")}
+        self._dump_definitions = list(words["definitions"])
+        self._sql = {key: words[key] for key in ("create", "create_user", "create_reader", "drop")}
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
     def ask(self, sql, database=None):
         """Run SQL as the administrator; return its rows, each a list of texts as the client prints them."""
         into = [checked_name(database)] if database else []
-        said = programs.run([*self._client, *into], text=sql).stdout.decode(errors="surrogateescape")
+        try:
+            said = programs.run([*self._client, *into], text=sql).stdout.decode(errors="surrogateescape")
+        except BackupError as fault:
+            if view := _IS_VIEW.search(str(fault)):
+                raise BackupError(
+                    f"`{view[1]}` is a view, which could act in the administrator's name; Frappe makes a table"
+                ) from None
+            raise
         return [line.split("\t") for line in said.split("\n")[:-1]]
 
     def exists(self, name):
@@ -181,14 +199,16 @@ class Database:
         changed meanwhile, BackupError if the dump ends early or holds what could do harm when it is loaded.
         """
         known = known or {}
-        answered = self.ask(_FACTS.format(checked_name(name)))
+        password = secrets.token_hex(16)
+        answered = self.ask(_FACTS.format(checked_name(name)) + self._reader(name, password))
         facts = {row[0]: int(row[1]) for row in answered if row[0] != "version"}
         if not facts.pop("database"):
             raise BackupError(f"there is no database {name}")
         logged = ["--master-data=2"] if facts.pop("log_bin") else []
         found = Dump(versions=dict(row[1].partition(" ")[::2] for row in answered if row[0] == "version"))
         try:
-            with programs.running([*self._dump, *logged, "--skip-triggers", name]) as pipe:
+            dump = [*self._dump, *logged, "--skip-triggers", name]
+            with programs.running(dump, text=f"{password}\n") as pipe:
                 views = _keep_tables(_Text(pipe), folder, known, found)
             definitions = self._definitions(name, facts)
         except BackupError as fault:
@@ -201,11 +221,16 @@ class Database:
         found.rest = _kept(folder, REST, all_of_it, known.get("rest"))
         return found
 
+    def _reader(self, name, password):
+        """Return what gives a database that is there a user who may read it."""
+        made = self._sql["create_reader"].format(name, password).split("\n")[:-1]
+        return "".join(_IF_THERE.format(name, words) for words in made)
+
     def _definitions(self, name, numbers):
         """Return what makes triggers, routines and events, as the dump says it; there are so many of each."""
         if not any(numbers.values()):
             return b""
-        with programs.running([*self._dump, *_ONLY_DEFINITIONS, name]) as pipe:
+        with programs.running([*self._dump_definitions, *_ONLY_DEFINITIONS, name]) as pipe:
             text = _Text(pipe)
             text.take(_DUMP_HEAD)
             body = text.up_to_last_lines()

@@ -9,5 +9,13 @@ class ChangedError(BackupError):
     """Report something that changed while it was read: the same once more may succeed."""
 
 
+class BusyError(BackupError):
+    """Report something that is in the hands of somebody else just now."""
+
+
+class DamagedError(BackupError):
+    """Report a set that is not what was stored: the same once more will not succeed."""
+
+
 class EndedError(BackupError):
     """Report words of a program that ended before they were complete."""

@@ -1,11 +1,12 @@
 """Sets on their way back: chosen from all targets, brought to a folder beside, and looked through before use."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 
-from backup import sets
-from backup.errors import BackupError
+from backup import sets, standing
+from backup.errors import BackupError, DamagedError
 from backup.files import walk
 from backup.repository import Repository
 from backup.settings import checked_set, checked_slug
@@ -14,8 +15,8 @@ from backup.settings import checked_set, checked_slug
 def copies(settings, slug=None, target=None):
     """Return every stored set, asked of the repositories, and by target what was wrong with those that did not answer.
 
-    The sets are by slug and name; of each, its snapshot by target. slug, target: None for all. Raises BackupError if a
-    target that was named does not answer, or none does.
+    The sets are by slug and name; of each, its snapshots by target, in the order in which they are to be trusted. slug,
+    target: None for all. Raises BackupError if a target that was named does not answer, or none does.
     """
     tags = {} if slug is None else {"school": checked_slug(slug)}
     found, faults = {}, {}
@@ -25,8 +26,14 @@ def copies(settings, slug=None, target=None):
             faults[place.name] = fault
         for snapshot in snapshots:
             key = (snapshot["tags"].get("school", ""), snapshot["tags"].get("set", ""))
-            # The last of those that were stored twice.
-            found.setdefault(key, {})[place.name] = snapshot
+            found.setdefault(key, {}).setdefault(place.name, []).append(snapshot)
+    known = standing.read(settings)["schools"]
+    for (school, _), places in found.items():
+        for name, snapshots in places.items():
+            # What this server knows to have stored, then the first one: a target that only takes may have been given
+            # another one later by somebody who broke in.
+            own = known.get(school, {}).get("sets", {}).get(name, {}).get("snapshot")
+            snapshots.sort(key=lambda one, own=own: one["snapshot"] != own)
     if faults and (target is not None or len(faults) == len(settings.targets)):
         raise BackupError("; ".join(faults.values()))
     return found, faults
@@ -40,10 +47,16 @@ def _asked(settings, target, tags):
 
 
 def choose(settings, slug, name=None, before=None, target=None):
-    """Return the name of a school's set, and its snapshot in each target that has it: the newest, or that of a name.
+    """Return the name of a school's set, and its snapshots in each target that has it: the newest, or that of a name.
 
     before: a moment after which it must not have been taken.
     """
+    [(name, places), *_], _ = _fitting(settings, slug, name, before, target)
+    return name, places
+
+
+def _fitting(settings, slug, name, before, target):
+    """Return the set that is meant and all that are older, newest first, and what was wrong with targets."""
     found, faults = copies(settings, slug, target)
     known = sorted((name for _, name in found), key=sets.order)
     aside = f" ({'; '.join(faults.values())})" if faults else ""
@@ -52,51 +65,86 @@ def choose(settings, slug, name=None, before=None, target=None):
     if name is not None:
         if checked_set(name) not in known:
             raise BackupError(f"there is no set {name} of {slug}; stored are {', '.join(known[-10:])}{aside}")
+        fitting = known[: known.index(name) + 1]
     else:
         fitting = [one for one in known if before is None or sets.moment_of_name(one) <= before]
         if not fitting:
             raise BackupError(f"no set of {slug} is as old as {sets.iso(before)}; the first is {known[0]}{aside}")
-        name = fitting[-1]
-    return name, found[slug, name]
+    return [(one, found[slug, one]) for one in reversed(fitting)], faults
 
 
-def fetch(settings, slug, name=None, before=None, target=None, folder=None):
+def row(settings, slug, name=None, before=None, target=None):
+    """Return the row that a school had when a set of it was taken; name, before, target: see `choose`."""
+    name, places = choose(settings, slug, name, before, target)
+    place, snapshots = next(iter(places.items()))
+    try:
+        school = json.loads(Repository(settings, settings.target(place)).read(snapshots[0], sets.MANIFEST))["school"]
+        return {key: value for key, value in school.items() if key != "slug"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DamagedError(f"{place}: the manifest of {name} is damaged") from None
+
+
+def fetch(settings, slug, name=None, before=None, target=None, folder=None, or_older=False):
     """Bring a set of a school into a new folder below the root; return its manifest, every file compared with it.
 
-    name, before, target: see `choose`. Where one target has it damaged, the next one that has it is tried. On failure
-    nothing is left.
+    name, before, target: see `choose`. Where one target has it damaged, the next one that has it is tried; with
+    or_older, where all of them have, the newest of the older sets that is sound. A target that does not answer may have
+    it whole: then there is no older one. On failure nothing is left.
     """
     folder = settings.inside(folder)
     if os.path.lexists(folder):
         raise BackupError(f"{folder} is already there")
-    name, places = choose(settings, slug, name, before, target)
+    fitting, silent = _fitting(settings, slug, name, before, target)
     faults = []
-    for place, snapshot in places.items():
-        manifest, fault = _fetched(settings, slug, name, settings.target(place), snapshot, folder)
+    for one, places in fitting if or_older else fitting[:1]:
+        manifest, found = _fetched_somewhere(settings, slug, one, places, folder)
         if manifest:
             return manifest
-        faults.append(fault)
-    raise BackupError("; ".join(faults))
+        faults += found
+        if silent or not all(isinstance(fault, DamagedError) for fault in found):
+            break
+    raise BackupError("; ".join([*map(str, faults), *(silent.values() if or_older else ())]))
+
+
+def _fetched_somewhere(settings, slug, name, places, folder):
+    """Return the manifest of a set that some target had whole, or why none has it."""
+    faults = []
+    for place, snapshots in places.items():
+        for snapshot in snapshots:
+            manifest, fault = _fetched(settings, slug, name, settings.target(place), snapshot, folder)
+            if manifest:
+                return manifest, []
+            faults.append(fault)
+    return None, faults
 
 
 def _fetched(settings, slug, name, target, snapshot, folder):
-    """Return the manifest of a set that one target had whole, or why there is none."""
+    """Return the manifest of a set that one target had whole, or what was wrong with it."""
     beside = folder.with_name(f".{folder.name}.partial")
     if os.path.lexists(beside):
         shutil.rmtree(beside)  # of a run that was killed
     try:
-        Repository(settings, target).fetch(snapshot, beside)
+        _bring(Repository(settings, target), snapshot, beside)
         manifest = sets.verify(beside, slug)
         if manifest["set"] != name:
-            raise BackupError(f"the set {manifest['set']} is there under the name {name}")
+            raise DamagedError(f"the set {manifest['set']} is there under the name {name}")
         _give_to_the_bench(beside / "files", settings.frappe_uid)
         beside.rename(folder)
     except BackupError as fault:
         words = str(fault)
-        return None, words if words.startswith(f"{target.name}: ") else f"{target.name}: {words}"
+        return None, type(fault)(words if words.startswith(f"{target.name}: ") else f"{target.name}: {words}")
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return manifest, None
+
+
+def _bring(repository, snapshot, folder):
+    """Bring a snapshot into a new folder; raises DamagedError if it cannot be had of a repository that answers."""
+    try:
+        repository.fetch(snapshot, folder)
+    except BackupError as fault:
+        repository.demand()
+        raise DamagedError(str(fault)) from None
 
 
 def _give_to_the_bench(files, uid):

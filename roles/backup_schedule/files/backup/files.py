@@ -9,7 +9,7 @@ import stat
 import time
 from pathlib import Path
 
-from backup.errors import BackupError, ChangedError
+from backup.errors import BackupError, BusyError, ChangedError
 
 BLOCK = 1 << 20
 
@@ -86,7 +86,7 @@ def walk(top):
 
 @contextlib.contextmanager
 def locked(path, who, patience=0):
-    """Hold a lock that falls with this process; raises BackupError that tells who has it, and since when.
+    """Hold a lock that falls with this process; raises BusyError that tells who has it, and since when.
 
     who: told to whoever comes second. patience: seconds to wait for the other.
     """
@@ -100,7 +100,7 @@ def locked(path, who, patience=0):
             except BlockingIOError:
                 if time.monotonic() >= end:
                     said = file.read(1000).strip() or "another run, which has just begun"
-                    raise BackupError(f"{path.name} is in the hands of {said}") from None
+                    raise BusyError(f"{path.name} is in the hands of {said}") from None
             time.sleep(0.2)
         file.truncate(0)
         file.write(who)

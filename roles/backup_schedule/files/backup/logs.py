@@ -8,7 +8,6 @@ A moment is the beginning of a second: what was committed within that second or 
 """
 
 import contextlib
-import json
 import os
 import re
 import secrets
@@ -17,11 +16,11 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from backup import programs, sets
+from backup import fetching, programs, sets, sites
 from backup.binlog import DroppedError, Log, Speaker
 from backup.database import Database, checked_name
 from backup.errors import BackupError
-from backup.files import locked, open_folder, open_regular
+from backup.files import locked, open_regular
 from backup.repository import LOGS, Repository
 
 _STREAM_FILE = "schools-stream"
@@ -77,17 +76,20 @@ def archive(settings):
                 everywhere = set()
         size = sum(path.stat().st_size for name, path in stream.kept().items() if name in stored)
         stream.expire(everywhere)
+        faults += _clear_old(settings, stream.name)
     if faults:
         raise BackupError("; ".join(faults))
     return {"files": len(stored), "bytes": size}
 
 
-def replay(settings, folder, database, until):
-    """Bring a database that was loaded from a set on to a moment; return events_until, groups, statements and seconds.
+def replay(settings, folder, database, until, target=None, or_before=False):
+    """Bring a database that was loaded from a set on to a moment; return how far it came.
 
-    folder: the set's. database: has the user that Database.create makes. until: ISO, in UTC. Only what concerned the
-    set's own database is said again. Raises BackupError where the logs do not reach from the set to that moment without
-    a gap, and for what cannot be said again.
+    folder: the set's. database: has the user that Database.create makes. until: ISO, in UTC. target: the one whose logs
+    are taken, and no others; None for all that there are. or_before: go as far as the logs do where they end before.
+    Only what concerned the set's own database is said again. Of the answer: events_until, the last one said again;
+    reaches_until, where the logs ended, None if they did not; groups, statements and seconds. Raises BackupError where
+    the logs do not reach from the set to that moment without a gap, and for what cannot be said again.
     """
     began = time.monotonic()
     manifest = sets.read(Path(folder))
@@ -108,12 +110,17 @@ def replay(settings, folder, database, until):
         locked(settings.backups / "locks" / ".replay", _who(f"replay {old}"), _PATIENCE_S),
         contextlib.ExitStack() as closing,
     ):
-        found = _Found(settings, position["stream"], closing)
+        found = _Found(settings, position["stream"], closing, target)
         _demand_older(found, position, old, moment, taken)
         speaker = Speaker(checked_name(old), checked_name(database))
-        played = _play(settings, found, position, speaker, moment, until)
+        try:
+            played = _play(settings, found, position, speaker, moment, or_before)
+        except _EndedError as end:
+            raise BackupError(_said_of(end, manifest, target)) from None
+    reached = played["reached"]
     return {
         "events_until": _iso(played["last"]) if played["last"] else None,
+        "reaches_until": None if reached is None else _iso(max(reached, taken)),
         "groups": played["groups"],
         "statements": speaker.statements,
         "seconds": round(time.monotonic() - began, 3),
@@ -132,18 +139,13 @@ def _who(doing):
 # --- keeping ---------------------------------------------------------------------------------------------------------
 
 
-class _Stream:
-    """The logs of the database server as it runs now, and what is kept of them. The caller is alone with them."""
+class _Kept:
+    """What is kept on this server of the logs of a stream."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, name):
         self._settings = settings
         self._words = settings.database["logs"]
-        self._source = Path(self._words["folder"])
-        self._database = Database(settings)
-        self.name = self._named()
-        self._list()
-        if self.name is None or self._counts_anew():
-            self.begin()
+        self.name = name
 
     @property
     def folder(self):
@@ -153,6 +155,39 @@ class _Stream:
     def kept(self):
         """Return the logs that are kept on this server: paths by name, in order."""
         return _kept(self.folder)
+
+    def stored(self, target):
+        """Return where a target has which log: the name of its snapshot, by the log's."""
+        return _stored(self._settings, target, self.name)
+
+    def store(self, target, names):
+        """Store logs that are kept here at a target, those that follow on each other as one snapshot."""
+        batch = self.folder.with_name(f"{self.name}.batch")
+        for run in _runs(names):
+            shutil.rmtree(batch, ignore_errors=True)
+            batch.mkdir(mode=0o700)
+            for name in run:
+                os.link(self.folder / name, batch / name)
+            tags = {"kind": LOGS, "stream": self.name, "first": run[0], "last": run[-1]}
+            Repository(self._settings, target).store(batch, tags, sets.now())
+            shutil.rmtree(batch)
+
+    def is_over(self, path):
+        """Say whether the time of a log on this server is over."""
+        return path.stat().st_mtime < time.time() - self._words["keep_days"] * 86_400
+
+
+class _Stream(_Kept):
+    """The logs of the database server as it runs now, and what is kept of them. The caller is alone with them."""
+
+    def __init__(self, settings):
+        super().__init__(settings, None)
+        self._source = Path(self._words["folder"])
+        self._database = Database(settings)
+        self.name = self._named()
+        self._list()
+        if self.name is None or self._counts_anew():
+            self.begin()
 
     def _list(self):
         listed = [row[0] for row in self._database.ask("SHOW BINARY LOGS;\n")]
@@ -186,9 +221,9 @@ class _Stream:
             return True
         return any(_beginning(kept[name]) != _beginning(self._source / name) for name in self.closed if name in kept)
 
-    def close(self):
-        """Let the server begin another log, unless the one in hand holds nothing of note."""
-        if (self._source / self.open).stat().st_size > _QUIET:
+    def close(self, *, even_quiet=False):
+        """Let the server begin another log; even_quiet: also where the one in hand holds nothing of note."""
+        if even_quiet or (self._source / self.open).stat().st_size > _QUIET:
             self._database.ask("FLUSH BINARY LOGS;\n")
             self._list()
 
@@ -206,28 +241,55 @@ class _Stream:
                 _link(self._source / name, self.folder / name)
         return faults
 
-    def stored(self, target):
-        """Return where a target has which log: the name of its snapshot, by the log's."""
-        return _stored(self._settings, target, self.name)
-
-    def store(self, target, names):
-        """Store logs that are kept here at a target, those that follow on each other as one snapshot."""
-        batch = self.folder.with_name(f"{self.name}.batch")
-        for run in _runs(names):
-            shutil.rmtree(batch, ignore_errors=True)
-            batch.mkdir(mode=0o700)
-            for name in run:
-                os.link(self.folder / name, batch / name)
-            tags = {"kind": LOGS, "stream": self.name, "first": run[0], "last": run[-1]}
-            Repository(self._settings, target).store(batch, tags, sets.now())
-            shutil.rmtree(batch)
-
     def expire(self, everywhere):
         """Let go of logs that every target has and whose time here is over; the newest stays, to count on from."""
-        end = time.time() - self._words["keep_days"] * 86_400
         for name, path in list(self.kept().items())[:-1]:
-            if name in everywhere and path.stat().st_mtime < end:
+            if name in everywhere and self.is_over(path):
                 path.unlink()
+
+
+def _clear_old(settings, current):
+    """Let go of the streams of former times whose time here is over, once every target has them; return what failed."""
+    faults = []
+    for folder in sorted((settings.backups / "logs").iterdir()):
+        if folder.name == current or not _STREAM.fullmatch(folder.name):
+            continue
+        old = _Kept(settings, folder.name)
+        if not all(map(old.is_over, old.kept().values())):
+            continue
+        try:
+            for target in settings.targets.values():
+                there = old.stored(target)
+                old.store(target, [name for name in old.kept() if name not in there])
+        except BackupError as fault:
+            faults.append(str(fault))
+        else:
+            shutil.rmtree(folder)
+    return faults
+
+
+def forget(settings, slugs):
+    """Remove the logs of targets that no set of these schools needs: those stored before the oldest of them was taken.
+
+    A set may be brought on by the logs of another target, so that all of them are asked first: where one does not
+    answer, nothing goes. Return by target why its logs could not be let go of.
+    """
+    try:
+        found, silent = fetching.copies(settings)
+    except BackupError:
+        return {}  # none of them answers, which is told where their sets are
+    moments = [sets.moment_of_name(name) for slug, name in found if slug in slugs]
+    faults = {}
+    for target in settings.targets.values() if moments and not silent else ():
+        if target.append_only:
+            continue
+        repository, oldest = Repository(settings, target), f"{min(moments):%Y-%m-%dT%H:%M:%S}"
+        try:
+            late = [row["snapshot"] for row in repository.snapshots(LOGS) if row["time"] < oldest]
+            repository.forget(late)
+        except BackupError as fault:
+            faults[target.name] = str(fault)
+    return faults
 
 
 def _kept(folder):
@@ -295,35 +357,58 @@ def _link(source, destination):
 # --- replaying -------------------------------------------------------------------------------------------------------
 
 
-class _Found:
-    """The logs of one stream, wherever they are: on this server, or at a target."""
+class _EndedError(Exception):
+    """Report the log that would have to come next and is not there. reached: Unix time until which there are some."""
 
-    def __init__(self, settings, stream, closing):
+    def __init__(self, name, reached):
+        super().__init__(name)
+        self.reached = reached
+
+
+def _said_of(end, manifest, target):
+    """Return what to tell of logs that end too early, with the nearest that can be had."""
+    there = f" in {target}" if target else ""
+    if end.reached is None:
+        return (
+            f"no binary log{there} goes on from the set {manifest['set']}, which is as of {manifest['taken']}:"
+            f" {end} is not there"
+        )
+    reached = _iso(max(end.reached, sets.moment_of(manifest["taken"]).timestamp()))
+    return (
+        f"the binary logs{there} reach until {reached}, and {end} is not there: `--at {reached}` is as far as they go"
+    )
+
+
+class _Found:
+    """The logs of one stream, wherever they are: on this server, or at a target; of one target that is named, there."""
+
+    def __init__(self, settings, stream, closing, target):
         if not isinstance(stream, str) or not _STREAM.fullmatch(stream):
             raise BackupError(f"{stream!r} cannot be the name of a stream of logs")
         self._settings = settings
         self._stream = stream
-        self._folder = settings.backups / "logs" / stream
+        self._targets = [settings.target(target)] if target else list(settings.targets.values())
+        self._kept = [] if target else [settings.backups / "logs" / stream]
         self._fetched = settings.backups / "fetched" / f"logs-{stream}"
         self._known, self._faults = None, []
         shutil.rmtree(self._fetched, ignore_errors=True)  # of a run that was killed
         closing.callback(shutil.rmtree, self._fetched, ignore_errors=True)
-        if settings.database.get("logs"):
+        if settings.database.get("logs") and not target:
             with _alone(settings):
                 live = _Stream(settings)
                 if live.name == stream:
-                    # So that it reaches to this very moment.
-                    live.close()
+                    # So that it reaches to this very moment, though nothing may have happened for long.
+                    live.close(even_quiet=True)
                     live.keep()
 
     def log(self, name):
         """Return a log by its name, or None where nobody has it; what comes from a target is gone in the end."""
-        for folder in (self._folder, self._fetched):
+        for folder in (*self._kept, self._fetched):
             with contextlib.suppress(FileNotFoundError):
                 return Log(folder / name)
         if self._known is None:
             self._known, self._faults = {}, []
-            for target in self._settings.targets.values():
+            for target in self._targets:
                 self._ask(target)
         if name in self._known:
             target, row = self._known[name]
@@ -333,7 +418,7 @@ class _Found:
             return Log(self._fetched / name)
         if self._faults:
             silent = "; ".join(self._faults)
-            raise BackupError(f"{name} is not on this server, and not every target could be asked: {silent}")
+            raise BackupError(f"{name} is nowhere else, and not every target could be asked: {silent}")
         return None
 
     def _ask(self, target):
@@ -345,21 +430,26 @@ class _Found:
             self._known = {**{log: (target, row) for log, row in rows.items()}, **self._known}
 
 
-def _play(settings, found, position, speaker, moment, until):
-    played = {"groups": 0, "last": None}
+def _play(settings, found, position, speaker, moment, or_before):
+    played = {"groups": 0, "last": None, "reached": None}
     client = [*settings.database["client"], "--binary-mode", "--max-allowed-packet=1G", speaker.new.decode()]
     try:
         with programs.running(client, reads=True) as pipe:
             pipe.write(speaker.beginning())
-            for log, group in _groups_until(found, position, speaker.old.decode(), moment, until):
-                if group is None:
-                    parts = speaker.format(log.format)
-                else:
-                    parts = speaker.group(group)
-                    played["groups"] += 1
-                    played["last"] = group.ended
-                for part in parts:
-                    pipe.write(part)
+            try:
+                for log, group in _groups_until(found, position, speaker.old.decode(), moment):
+                    if group is None:
+                        parts = speaker.format(log.format)
+                    else:
+                        parts = speaker.group(group)
+                        played["groups"] += 1
+                        played["last"] = group.ended
+                    for part in parts:
+                        pipe.write(part)
+            except _EndedError as end:
+                if not or_before:
+                    raise
+                played["reached"] = end.reached or 0
             pipe.write(speaker.ending())
     except BaseException:
         with contextlib.suppress(BackupError):
@@ -368,23 +458,33 @@ def _play(settings, found, position, speaker, moment, until):
     return played
 
 
-def _groups_until(found, position, database, moment, until):
-    """Yield log and group of what happened to a database before a moment; of each log first itself, without a group."""
+def _groups_until(found, position, database, moment):
+    """Yield log and group of what happened to a database before a moment; of each log first itself, without a group.
+
+    Raises _EndedError where the logs end before.
+    """
     name, start, gtids = position["file"], position["position"], {}
     reached = None
     while True:
         log = found.log(name)
         if log is None:
-            at = f"; they reach until {_iso(reached)}" if reached else ""
-            raise BackupError(f"the binary logs do not reach until {until}: {name} is nowhere{at}")
+            raise _EndedError(name, reached)
         if log.begins >= moment:
             return
         yield log, None
         try:
             for group in log.groups(database, start):
                 _demand_following(log, gtids)
-                if group.touches and group.ended >= moment:
+                # Whoever's it is: the log is in the order in which they were committed, and tells when only of what is
+                # short. A statement that ran for long is written down with the moment at which it began.
+                if group.ended >= moment:
                     return
+                if group.in_two_steps:
+                    at = _iso(group.ended)
+                    raise BackupError(
+                        f"the school's database had a transaction in two steps (XA) at {at}, which cannot be said"
+                        f" again: `--at {at}` is as far as it goes"
+                    )
                 if group.touches:
                     yield log, group
         except DroppedError as fault:
@@ -422,27 +522,9 @@ def _demand_following(log, gtids):
             raise BackupError(f"{log.path.name} does not follow on the log before it: what lies between is missing")
 
 
-def _site_config(settings, site):
-    """Return what a site's configuration says, {} where there is none; never by a link, nor out of a pipe.
-
-    The folder belongs to the bench.
-    """
-    folder = None
-    with contextlib.ExitStack() as opened:
-        try:
-            for name in (settings.root / "sites", site):
-                folder = open_folder(name, folder)
-                opened.callback(os.close, folder)
-            with open_regular("site_config.json", folder) as file:
-                said = json.loads(file.read())
-        except (FileNotFoundError, ValueError):
-            return {}
-    return said if isinstance(said, dict) else {}
-
-
 def _demand_same_database(settings, manifest, moment, until):
     """Raise BackupError if the school had been restored before that moment, and so lived in another database."""
-    current = _site_config(settings, manifest["site"]).get("db_name")
+    current = sites.config(settings.root / "sites", manifest["site"]).get("db_name")
     if current in (None, manifest["database"]["name"]):
         return
     query = "SELECT FLOOR(UNIX_TIMESTAMP(MIN(create_time))) FROM information_schema.tables WHERE table_schema = '{}';\n"

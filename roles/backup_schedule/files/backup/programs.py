@@ -28,21 +28,25 @@ def run(argv, *, text="", environment=None, timeout=None, good=(0,)):
 
 
 @contextmanager
-def running(argv, *, reads=False, environment=None):
+def running(argv, *, reads=False, text="", environment=None):
     """Let a program run beside, with a pipe from its stdout; raises BackupError at the end unless it exits with 0.
 
-    reads: the pipe leads to its stdin instead. Whatever goes wrong here, it is killed, and gone when this returns.
+    reads: the pipe leads to its stdin instead. text: a line or two, given to it on stdin. Whatever
+    goes wrong here, it is killed, and gone when this returns.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [*_LEASH, *argv],
-            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if reads or text else subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if reads else subprocess.PIPE,
             stderr=errors,
             env=environment,
         )
         pipe = process.stdin if reads else process.stdout
         fault = None
+        if text:
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(text.encode())
         try:
             yield pipe
             pipe.close()

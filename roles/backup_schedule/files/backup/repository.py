@@ -66,11 +66,12 @@ class Repository:
 
     # --- in and out --------------------------------------------------------------------------------------------------
 
-    def store(self, folder, tags, taken, parent=None):
+    def store(self, folder, tags, taken, parent=None, patience=None):
         """Store a folder; return snapshot, files, added_bytes, bytes and seconds.
 
         tags: texts by name, such as kind, school and set. taken: a moment, kept as the snapshot's own. parent: the
-        snapshot that it is compared with, if known. Raises BackupError unless all of it was stored.
+        snapshot that it is compared with, if known. patience: seconds; None for as long as it takes. Raises BackupError
+        unless all of it was stored.
         """
         began = time.monotonic()
         argv = ["backup", "--json", "--no-scan", "--host", HOST, "--ignore-ctime"]
@@ -82,7 +83,7 @@ class Repository:
         argv.append(str(folder))
         try:
             # It saves restic from reading every snapshot there is.
-            done = self._restic(*argv, *(["--parent", parent] if parent else []), also=(_PARTLY,))
+            done = self._restic(*argv, *(["--parent", parent] if parent else []), also=(_PARTLY,), timeout=patience)
         except BackupError:
             if not parent:
                 raise
@@ -131,6 +132,11 @@ class Repository:
         Path(folder).mkdir(parents=True, mode=0o700)
         inside = f"{snapshot['snapshot']}:{snapshot['path']}"
         self._restic("restore", "--quiet", "--target", str(folder), inside)
+
+    def read(self, snapshot, name):
+        """Return the text of a file that a snapshot holds. snapshot: one of `snapshots`."""
+        inside = f"{snapshot['snapshot']}:{snapshot['path']}"
+        return self._restic("dump", inside, name, "--no-lock", timeout=_LIST_S).stdout.decode()
 
     def forget(self, snapshots):
         """Remove snapshots by their ids."""

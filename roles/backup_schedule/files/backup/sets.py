@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from backup.database import HEAD, REST, file_of
-from backup.errors import BackupError
+from backup.errors import BackupError, DamagedError
 from backup.files import put, sha256, walk
 from backup.settings import ISO, checked_set
 
@@ -81,13 +81,13 @@ def read(folder):
         checked_set(manifest["set"])
         text = (Path(folder) / CONTENTS).read_text()
         if entry(text) != manifest["contents"]:
-            raise BackupError(f"{CONTENTS} in {folder} is not what the manifest says")
+            raise DamagedError(f"{CONTENTS} in {folder} is not what the manifest says")
         contents = json.loads(text)
         manifest["database"]["tables"], manifest["files"]["entries"] = contents["tables"], contents["files"]
     except FileNotFoundError:
-        raise BackupError(f"there is no set in {folder}") from None
+        raise DamagedError(f"there is no set in {folder}") from None
     except (ValueError, KeyError, TypeError):
-        raise BackupError(f"the manifest in {folder} is damaged") from None
+        raise DamagedError(f"the manifest in {folder} is damaged") from None
     return manifest
 
 
@@ -132,7 +132,7 @@ def verify(folder, slug=None):
     """
     manifest = read(folder)
     if slug is not None and manifest["school"].get("slug") != slug:
-        raise BackupError(f"the set in {folder} is of {manifest['school'].get('slug')!r}, not of {slug}")
+        raise DamagedError(f"the set in {folder} is of {manifest['school'].get('slug')!r}, not of {slug}")
     wanted = expected(manifest)
     found = {path: entry for path, entry in walk(folder) if path != MANIFEST}
     damages = [f"{path} is missing" for path in wanted.keys() - found.keys()]
@@ -144,5 +144,5 @@ def verify(folder, slug=None):
     damages += [f"{path} is not what the manifest says" for path in changed]
     if damages:
         more = f", and {len(damages) - 3} more" if len(damages) > 3 else ""
-        raise BackupError(f"the set {manifest['set']} is damaged: {', '.join(sorted(damages)[:3])}{more}")
+        raise DamagedError(f"the set {manifest['set']} is damaged: {', '.join(sorted(damages)[:3])}{more}")
     return manifest

@@ -15,6 +15,10 @@ from backup.files import put_json, read_json
 _KNOWN = 100
 _ALARM_AGAIN = timedelta(days=1)
 _ALARM_PATIENCE_S = 30
+# What is done each quarter of an hour, each week, or after some days is late after so long, or so many times as long.
+_LATE_LOGS = timedelta(hours=2)
+_LATE_CHECK = timedelta(days=15)
+_LATE_DRILLS = 2
 
 
 def _empty():
@@ -43,7 +47,8 @@ def of_school(known, slug):
 
 def of_target(known, name):
     """Return what is known of a target, to be changed."""
-    return known["targets"].setdefault(name, {"checked": None, "fault": None, "damage": None, "initialised": False})
+    empty = {"checked": None, "fault": None, "damage": None, "kept": None, "initialised": False}
+    return known["targets"].setdefault(name, empty)
 
 
 def wrote(settings, manifest):
@@ -112,6 +117,7 @@ def forgotten(settings, slug):
 def reasons(settings, known, moment):
     """Return why somebody has to be told, a sentence by what it is about."""
     found = {}
+    late_drill = _LATE_DRILLS * timedelta(days=settings.drill_days)
     for slug in settings.declared_slugs():
         if not is_due(settings, slug):
             continue
@@ -129,15 +135,58 @@ def reasons(settings, known, moment):
         drill = school.get("drill")
         if drill and not drill["ok"]:
             found[f"{slug} drill"] = f"{slug}: its backup could not be restored on trial: {drill['fault']}"
+        elif _is_late(drill and drill["at"], _first(school), late_drill, moment):
+            last = f"it was last restored on trial at {drill['at']}" if drill else "it was never restored on trial"
+            found[f"{slug} drill"] = f"{slug}: {last}"
+    found |= _about_targets(settings, known, moment)
+    return found | _about_logs(settings, known["logs"], moment)
+
+
+def _about_targets(settings, known, moment):
+    found = {}
     for name, target in known["targets"].items():
         if name in settings.targets and target["fault"]:
             found[f"target {name}"] = f"the target {name}: {target['fault']}"
         # That it can be reached says nothing of what is in it: only another check takes this back.
         if name in settings.targets and target.get("damage"):
             found[f"damage {name}"] = f"the target {name} is damaged: {target['damage']}"
-    if known["logs"]["fault"]:
-        found["logs"] = f"the database's logs could not be archived: {known['logs']['fault']}"
+        elif name in settings.targets:
+            first = min(filter(None, (_first(school, name) for school in known["schools"].values())), default=None)
+            if _is_late(target["checked"], first, _LATE_CHECK, moment):
+                last = f"was last checked at {target['checked']}" if target["checked"] else "was never checked"
+                found[f"check {name}"] = f"the target {name} {last}"
+        if name in settings.targets and target.get("kept") and not target["fault"]:
+            found[f"kept {name}"] = f"the target {name}: old sets could not be let go of: {target['kept']}"
     return found
+
+
+def _about_logs(settings, logs, moment):
+    if logs["fault"]:
+        return {"logs": f"the database's logs could not be archived: {logs['fault']}"}
+    if settings.database.get("logs") and _is_late(logs["archived"], logs.get("since"), _LATE_LOGS, moment):
+        last = f"were last put away at {logs['archived']}" if logs["archived"] else "were never put away"
+        return {"logs": f"the database's logs {last}"}
+    return {}
+
+
+def _expect_logs(settings, moment):
+    """Note from when on logs should have been put away, if none ever was."""
+    logs = read(settings)["logs"]
+    if not logs["archived"] and not logs.get("since"):
+        with changing(settings) as known:
+            known["logs"]["since"] = sets.iso(moment)
+
+
+def _is_late(last, since, limit, moment):
+    """Say whether something is too long ago. since: from when on it should have been done, None if that is unknown."""
+    at = last or since
+    return at is not None and moment - sets.moment_of(at) > limit
+
+
+def _first(school, target=None):
+    """Return when the first set of a school that is known was taken, of those in a target."""
+    known = (school.get("known") or {}).values()
+    return min((entry["taken"] for entry in known if target is None or target in entry["targets"]), default=None)
 
 
 def is_due(settings, slug):
@@ -161,6 +210,8 @@ def tell(settings):
     They are told by the settings' command, which gets JSON on its stdin, by the webhook, or both.
     """
     moment = sets.now()
+    if settings.database.get("logs"):
+        _expect_logs(settings, moment)
     now_wrong = reasons(settings, read(settings), moment)
     path = settings.backups / "alarms.json"
     told = read_json(path) or {}
@@ -171,24 +222,44 @@ def tell(settings):
     }
     over = {key: entry["words"] for key, entry in told.items() if key not in now_wrong}
     if again or over:
-        _send(settings, {"at": sets.iso(moment), "wrong": sorted(again.values()), "over": sorted(over.values())})
+        message = {"at": sets.iso(moment), "wrong": sorted(again.values()), "over": sorted(over.values())}
+        faults, heard = _send(settings, message)
+        if faults and not heard:
+            raise BackupError("; ".join(faults))
         kept = {key: entry for key, entry in told.items() if key in now_wrong}
         put_json(path, kept | {key: {"told": sets.iso(moment), "words": words} for key, words in again.items()})
+        if faults:
+            # Who heard of it is not told again for the sake of who did not.
+            raise BackupError("; ".join(faults))
     return {"wrong": sorted(now_wrong.values()), "told": sorted(again.values()), "over": sorted(over.values())}
 
 
 def _send(settings, message):
-    text = json.dumps(message)
-    if command := settings.alarm.get("command"):
-        programs.run(command, text=text + "\n", timeout=_ALARM_PATIENCE_S)
-    if file := settings.alarm.get("webhook_file"):
-        address = Path(file).read_text().strip()
-        if not address.startswith(("https://", "http://")):
-            raise BackupError(f"{file} does not hold the address of a webhook")
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(address, text.encode(), headers)  # noqa: S310 (looked at above)
+    """Tell by each way there is, whatever becomes of the others; return what failed, and how many heard."""
+    text, faults, heard = json.dumps(message), [], 0
+    for way, place in ((_run, settings.alarm.get("command")), (_post, settings.alarm.get("webhook_file"))):
+        if not place:
+            continue
         try:
-            urllib.request.urlopen(request, timeout=_ALARM_PATIENCE_S).close()  # noqa: S310 (looked at above)
-        except OSError as fault:
-            # The address may hold a secret; the reason does not.
-            raise BackupError(f"the webhook did not take an alarm: {getattr(fault, 'reason', fault)}") from None
+            way(place, text)
+            heard += 1
+        except (BackupError, OSError) as fault:
+            faults.append(str(fault))
+    return faults, heard
+
+
+def _run(command, text):
+    programs.run(command, text=text + "\n", timeout=_ALARM_PATIENCE_S)
+
+
+def _post(file, text):
+    address = Path(file).read_text().strip()
+    if not address.startswith(("https://", "http://")):
+        raise BackupError(f"{file} does not hold the address of a webhook")
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, text.encode(), headers)  # noqa: S310 (looked at above)
+    try:
+        urllib.request.urlopen(request, timeout=_ALARM_PATIENCE_S).close()  # noqa: S310 (looked at above)
+    except OSError as fault:
+        # The address may hold a secret; the reason does not.
+        raise BackupError(f"the webhook did not take an alarm: {getattr(fault, 'reason', fault)}") from None

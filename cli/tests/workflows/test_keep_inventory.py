@@ -1,0 +1,59 @@
+"""The inventory's files follow what commands change, into every target, and hold no command up."""
+
+import json
+from pathlib import Path
+
+from tests.support.project import OTHER, schoolctl
+from tests.support.recording_transport import RecordingTransport
+from tests.support.server_model import ServerModel
+
+TITLE = ("rename", OTHER, "École de Cuisine")
+
+
+def handed_over(transport: RecordingTransport) -> int:
+    lines = [call.arguments["line"] for call in transport.calls if call.operation == "ask"]
+    return sum(json.loads(line).get("call") == "keep_inventory" for line in lines)
+
+
+def test_a_command_that_changes_a_row_hands_the_inventory_over_once(project: Path, server: ServerModel) -> None:
+    transport = RecordingTransport(server)
+    run = schoolctl(project, transport, *TITLE)
+    assert run.code == 0, run.stderr
+    assert "École de Cuisine" in server.backups.inventory["schools.yml"]
+    assert handed_over(transport) == 1
+    assert server.backups.stored_inventories == ["local", "offsite"]
+
+
+def test_a_command_that_changes_no_row_asks_nothing_more(project: Path, server: ServerModel) -> None:
+    schoolctl(project, RecordingTransport(server), *TITLE)
+    transport = RecordingTransport(server)
+    assert schoolctl(project, transport, *TITLE).code == 0
+    assert handed_over(transport) == 0
+
+
+def test_a_target_that_is_down_fails_no_command_and_is_told(project: Path, server: ServerModel) -> None:
+    server.backups.targets["local"].fault = "there is no repository at /srv/schools yet"
+    run = schoolctl(project, RecordingTransport(server), *TITLE)
+    assert run.code == 0
+    assert "warning: the inventory as it is now is not in local: there is no repository at" in run.stderr
+
+
+def test_a_server_that_makes_no_backups_yet_is_no_reason_to_warn(project: Path, server: ServerModel) -> None:
+    server.backups.targets.clear()
+    run = schoolctl(project, RecordingTransport(server), *TITLE)
+    assert run.code == 0
+    assert "warning" not in run.stderr
+
+
+def test_restoring_all_names_schools_that_have_sets_and_no_row(project: Path, server: ServerModel) -> None:
+    assert schoolctl(project, RecordingTransport(server), "backup", OTHER).code == 0
+    file = project / "inventories/test/group_vars/all/schools.yml"
+    text = file.read_text()
+    start = text.index(f"  {OTHER}:")
+    file.write_text(text[:start] + "\n".join(
+        line for line in text[start:].splitlines() if not line.startswith("    ") and OTHER not in line
+    ) + "\n")  # fmt: skip
+    assert OTHER not in file.read_text()
+    run = schoolctl(project, RecordingTransport(server), "restore", "--all", "--yes")
+    assert f"sets of {OTHER} are stored, but it has no row" in run.stderr
+    assert f"schoolctl restore {OTHER} --as {OTHER}" in run.stderr
