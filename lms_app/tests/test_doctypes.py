@@ -14,6 +14,8 @@ def test_pictures_that_every_guest_sees_are_uploaded_as_public_ones():
         for field in doctype["fields"]
         if field["fieldtype"] in ("Attach", "Attach Image")
     }
-    assert pictures == {("Academy Course", "cover"): 1, ("Academy Settings", "logo"): 1}
+    # A signature is printed into the certificates of who earned them, and never sent by itself.
+    private = {("Academy Certificate Signature", "picture"): None}
+    assert pictures == {("Academy Course", "cover"): 1, ("Academy Settings", "logo"): 1, **private}
     # Whatever else is attached to a course is nobody's business.
     assert not any(doctype.get("make_attachments_public") for doctype in declared)
