@@ -47,7 +47,7 @@ def test_numbers_by_tolerance_range_and_weight():
 
 def test_a_missing_word_stays_in_its_sentence():
     [one] = gift("Bread is mostly {=time ~salt} and flour.")
-    assert one["body"] == "Bread is mostly _____ and flour."
+    assert one["body"] == "Bread is mostly … and flour."
 
 
 def test_escaped_signs_are_themselves_and_comments_are_nothing():

@@ -30,9 +30,9 @@ LONGEST_REASON = 280
 _KEY = ("Academy Settings", "Academy Settings", "certificate_secret")
 _KEPT = "SELECT password FROM `__Auth` WHERE doctype = %s AND name = %s AND fieldname = %s"
 _OWN = (
-    "SELECT z.name, z.code, z.snapshot, z.seal, z.revoked_on, c.slug FROM `tabAcademy Student` s"
+    "SELECT z.code, z.snapshot, z.revoked_on FROM `tabAcademy Student` s"
     " JOIN `tabAcademy Enrollment` e ON e.student = s.name JOIN `tabAcademy Certificate` z ON z.enrollment = e.name"
-    " JOIN `tabAcademy Course` c ON c.name = z.course WHERE s.user = %(user)s"
+    " WHERE s.user = %(user)s"
 )
 
 
@@ -121,13 +121,13 @@ def check(text: str) -> frappe._dict:
 
 
 def of_user(user: str) -> list[frappe._dict]:
-    """Return somebody's certificates, the newest first, each as `check` tells it, with slug (the course's today)."""
+    """Return somebody's certificates, the newest first, each as `own` tells it."""
     rows = frappe.db.sql(f"{_OWN} ORDER BY z.issued_on DESC, z.code", {"user": user}, as_dict=True)
     return [_own(row) for row in rows]
 
 
 def own(user: str, text: str) -> frappe._dict:
-    """Return one of somebody's own certificates: as `of_user`, with snapshot (all that it says).
+    """Return one of somebody's own certificates: as `check` tells it, with snapshot (all that it says).
 
     Raises DeniedError for a code that is none, and for everybody else's.
     """
@@ -214,7 +214,7 @@ def _usual_words() -> dict[str, str]:
 
 def _own(row: frappe._dict) -> frappe._dict:
     snapshot = frappe.parse_json(row.snapshot)
-    return frappe._dict(_told(row, snapshot), slug=row.slug, snapshot=snapshot)
+    return frappe._dict(_told(row, snapshot), snapshot=snapshot)
 
 
 def _told(row: frappe._dict, snapshot: dict[str, Any]) -> frappe._dict:

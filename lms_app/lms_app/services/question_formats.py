@@ -119,7 +119,8 @@ def _gift_question(text: str) -> dict[str, Any]:
     before, inside, after = text[:begin], text[begin + 1 : end].strip(), text[end + 1 :].strip()
     inside, _, explanation = inside.partition("####")
     question = _gift_answer(inside.strip())
-    body = f"{before.rstrip()} _____ {after}" if after else before
+    # No underscores: Markdown would make something else of them.
+    body = f"{before.rstrip()} … {after}" if after else before
     return {"title": _shown(title), "body": _shown(body), "explanation": _shown(explanation), "points": 1, **question}
 
 

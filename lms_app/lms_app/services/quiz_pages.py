@@ -118,7 +118,7 @@ def _of_answer(shown: str, answer: frappe._dict, question: frappe._dict | None) 
     asked = frappe.parse_json(answer.shown)
     row = {**answer, **_read(answer), "explanation": question.explanation if question else ""}
     seen = review.of_answer(shown, question.question if question else None, asked, row)
-    seen["html"] = markup.from_markdown(scoring.GAP.sub(r"(\1) ____", seen.pop("body")))
+    seen["html"] = markup.from_markdown(scoring.GAP.sub(r"(\1) …", seen.pop("body")))
     if seen.get("explanation"):
         seen["explanation"] = markup.from_markdown(seen["explanation"])
     return seen

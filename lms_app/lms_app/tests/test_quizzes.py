@@ -447,6 +447,14 @@ class TestReview(QuizCase):
             self.assertEqual('"percent": 0' in page, review != "Nothing", review)
             self.assertEqual('"points": 0' in page, review != "Nothing", review)
 
+    def test_gaps_are_shown_by_their_numbers_afterwards(self):
+        attempt = self.begun({"kind": "Cloze", "body": "Add [[1]].", "options": [{"gap": 1, "key": "salt"}]})
+        self.save(attempt, {"1": "sand"})
+        quiz_engine.submit(self.user, attempt)
+        [answer] = quiz_pages.attempt_page(attempt, self.user).answers
+        self.assertEqual((answer["html"].strip(), answer["answer"]), ("<p>Add (1) ….</p>", ["1: sand"]))
+        self.assertEqual(answer["right"], ["1: salt"])
+
     def test_the_score_alone_is_shown_while_there_are_attempts_left(self):
         question = {"explanation": CANARY}
         quiz = self.quiz(question, attempts=2, review_when="After the Last Attempt")
