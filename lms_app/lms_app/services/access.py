@@ -22,12 +22,13 @@ ROLES = {STUDENT_ROLE: 0, ASSISTANT_ROLE: 0, INSTRUCTOR_ROLE: 0, MANAGER_ROLE: 1
 MANAGERS = frozenset({MANAGER_ROLE, "System Manager", "Administrator"})
 TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
 
+# Whose rows are documents of a course, beside the course itself.
+WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt")
+
 # Which roles somebody needs to be named in a course as what.
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
 
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
-# Whose rows are documents of a course, beside the course itself.
-WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt")
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
 
 
