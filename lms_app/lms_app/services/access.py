@@ -22,10 +22,14 @@ ROLES = {STUDENT_ROLE: 0, ASSISTANT_ROLE: 0, INSTRUCTOR_ROLE: 0, MANAGER_ROLE: 1
 MANAGERS = frozenset({MANAGER_ROLE, "System Manager", "Administrator"})
 TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
 
+# Whose rows are documents of a course, beside the course itself.
+WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt")
+
 # Which roles somebody needs to be named in a course as what.
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
 
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
+<<<<<<< HEAD
 # Nobody's to read but their writer's, who does so on the pages of lessons; no role that a school gives changes that.
 PRIVATE = frozenset({"Academy Note"})
 # Fields by which a document belongs to a part of a course, and so to the course.
@@ -37,6 +41,8 @@ PARTS = {
 }
 # Whose rows are documents of a course, beside the course itself.
 WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt")
+=======
+>>>>>>> w-quiz
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
 # What belongs to no course, and every teacher may choose from.
 SHARED = frozenset({CATEGORY, "Academy Certificate Template"})
