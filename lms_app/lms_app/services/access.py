@@ -29,7 +29,6 @@ WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
 
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
-<<<<<<< HEAD
 # Nobody's to read but their writer's, who does so on the pages of lessons; no role that a school gives changes that.
 PRIVATE = frozenset({"Academy Note"})
 # Fields by which a document belongs to a part of a course, and so to the course.
@@ -39,10 +38,6 @@ PARTS = {
     "bank": "Academy Question Bank",
     "quiz": "Academy Quiz",
 }
-# Whose rows are documents of a course, beside the course itself.
-WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt")
-=======
->>>>>>> w-quiz
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
 # What belongs to no course, and every teacher may choose from.
 SHARED = frozenset({CATEGORY, "Academy Certificate Template"})

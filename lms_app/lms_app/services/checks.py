@@ -13,11 +13,7 @@ Fault = tuple[int, str]
 
 NO_BLOCKS, NO_TEXT, NO_FILE, NO_TITLE, NO_ALT_TEXT = "no_blocks", "no_text", "no_file", "no_title", "no_alt_text"
 NO_CAPTIONS, NO_TRANSCRIPT, NO_VIDEO, NO_DURATION = "no_captions", "no_transcript", "no_video", "no_duration"
-<<<<<<< HEAD
-NOT_EMBEDDABLE, BAD_RECIPE, NOT_SEEN, NO_QUIZ = "not_embeddable", "bad_recipe", "not_seen", "no_quiz"
-=======
-NOT_EMBEDDABLE, BAD_RECIPE = "not_embeddable", "bad_recipe"
->>>>>>> w-quiz
+NOT_EMBEDDABLE, BAD_RECIPE, NOT_SEEN = "not_embeddable", "bad_recipe", "not_seen"
 NO_SUMMARY, NO_LEAD, NO_LESSON, NO_PRICE = "no_summary", "no_lead", "no_lesson", "no_price"
 NO_QUIZ = "no_quiz"
 
