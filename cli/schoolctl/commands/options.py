@@ -24,6 +24,10 @@ Where = Annotated[
     ),
 ]
 Jobs = Annotated[int, typer.Option(min=1, max=16, help="How many schools at once.", metavar="N")]
+SetId = Annotated[str | None, typer.Option("--set", help="Which set; the newest when left out.", metavar="ID")]
+FromTarget = Annotated[
+    str | None, typer.Option("--from", help="Out of this target; any when left out.", metavar="TARGET")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 ForceDns = Annotated[bool, typer.Option("--force-dns", help="Do not look up where the names lead.")]

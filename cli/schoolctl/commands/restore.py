@@ -7,7 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from schoolctl.commands.change import progress_of, show_changed
-from schoolctl.commands.options import All, AsJson, DryRun, Jobs, Slugs, Where, Yes, chosen, context_of
+from schoolctl.commands.options import (
+    All,
+    AsJson,
+    DryRun,
+    FromTarget,
+    Jobs,
+    SetId,
+    Slugs,
+    Where,
+    Yes,
+    chosen,
+    context_of,
+)
 from schoolctl.context import Context
 from schoolctl.errors import CommandUsageError, DeclarationError, RefusedError, SchoolctlError, UnreachableError
 from schoolctl.remote.backups import Backups
@@ -29,12 +41,8 @@ def restore(
     or_before: Annotated[
         bool, typer.Option("--or-before", help="With --at: or as near before it as the databases' log goes.")
     ] = False,
-    set_id: Annotated[
-        str | None, typer.Option("--set", help="Which set; the newest when left out.", metavar="ID")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option("--from", help="Out of this target; any when left out.", metavar="TARGET")
-    ] = None,
+    set_id: SetId = None,
+    target: FromTarget = None,
     new: Annotated[
         str | None, typer.Option("--as", help="As another school, with a row of its own.", metavar="NEW")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from schoolctl.commands.change import progress_of
-from schoolctl.commands.options import All, AsJson, Jobs, Slugs, Where, chosen, context_of
+from schoolctl.commands.options import All, AsJson, FromTarget, Jobs, SetId, Slugs, Where, chosen, context_of
 from schoolctl.context import Context
 from schoolctl.errors import CommandUsageError, SchoolctlError
 from schoolctl.remote.backups import Backups
@@ -37,12 +37,8 @@ def verify_backup(
     at_random: Annotated[
         int | None, typer.Option("--random", min=1, help="So many schools, whichever.", metavar="N")
     ] = None,
-    set_id: Annotated[
-        str | None, typer.Option("--set", help="Which set; the newest when left out.", metavar="ID")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option("--from", help="Out of this target; any when left out.", metavar="TARGET")
-    ] = None,
+    set_id: SetId = None,
+    target: FromTarget = None,
     jobs: Jobs = 1,
     as_json: AsJson = False,
 ) -> None:

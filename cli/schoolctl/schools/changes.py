@@ -17,6 +17,21 @@ def checked(schools: Schools, *changed: School) -> tuple[School, ...]:
     return tuple(known[school.slug] for school in changed)
 
 
+def declared_so(schools: Schools, slug: str, domain: str | None, title: str | None) -> School | None:
+    """Return a school that is declared already, None if it is not. domain, title: what it was called with, if anything.
+
+    Raises DeclarationError if its row says otherwise than those.
+    """
+    declared = schools.get(slug)
+    if declared and (domain not in {None, declared.domain} or title not in {None, declared.title}):
+        raise DeclarationError(
+            f"`{slug}` is declared otherwise",
+            because=f"schools.yml says {declared.domain} and {declared.title!r}",
+            hint="choose another slug with --as, or leave --domain and --title out",
+        )
+    return declared
+
+
 def add_domain(domain: str) -> Change:
     """Let the school answer to one more name."""
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from schoolctl.bench import database, redis, site
-from schoolctl.errors import CommandUsageError, DeclarationError, RefusedError, SchoolctlError
+from schoolctl.errors import CommandUsageError, RefusedError, SchoolctlError
 from schoolctl.remote.backups import Backups
 from schoolctl.remote.server import CLOSED, CommandFailedError, Server
 from schoolctl.schools import store
-from schoolctl.schools.changes import checked
+from schoolctl.schools.changes import checked, declared_so
 from schoolctl.schools.model import School, Schools
 from schoolctl.transport.base import Command
 from schoolctl.workflows.back_up_school import make_site_folders, require_room
@@ -46,14 +46,7 @@ def imported_school(
         raise CommandUsageError(
             f"Could not import {archive.source.name}", because="it does not say its slug: --as is missing"
         )
-    declared = schools.get(chosen)
-    if declared is not None:
-        if domain not in {None, declared.domain} or title not in {None, declared.title}:
-            raise DeclarationError(
-                f"`{chosen}` is declared otherwise",
-                because=f"schools.yml says {declared.domain} and {declared.title!r}",
-                hint="choose another slug with --as, or leave --domain and --title out",
-            )
+    if declared := declared_so(schools, chosen, domain, title):
         return declared
     row = {key: value for key, value in said.items() if key in {"admin_email", "locale", "quota", "config", "backup"}}
     if not domain and not said.get("domain"):

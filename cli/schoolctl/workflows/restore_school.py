@@ -15,7 +15,7 @@ from schoolctl.remote.backups import Backups, Replayed
 from schoolctl.remote.server import CLOSED, RESTORING, CallFailedError, Server
 from schoolctl.remote.standing import BackupSet
 from schoolctl.schools import store
-from schoolctl.schools.changes import checked
+from schoolctl.schools.changes import checked, declared_so
 from schoolctl.schools.model import School, Schools
 from schoolctl.transport.base import Command
 from schoolctl.workflows.back_up_school import UPLOADS, make_site_folders, require_room
@@ -86,15 +86,9 @@ def restored_copy(
     name has the names that led to it. Raises CommandUsageError without a domain, DeclarationError for a bad value or a
     row that says otherwise.
     """
-    declared, source = schools.get(new), schools.get(slug)
-    if declared is not None:
-        if domain not in {None, declared.domain} or title not in {None, declared.title}:
-            raise DeclarationError(
-                f"`{new}` is declared otherwise",
-                because=f"schools.yml says {declared.domain} and {declared.title!r}",
-                hint="choose another slug, or leave --domain and --title out",
-            )
+    if declared := declared_so(schools, new, domain, title):
         return declared
+    source = schools.get(slug)
     comes_back = source is None and new == slug
     if domain is None and not comes_back:
         raise CommandUsageError(f"Could not restore as `{new}`", because="--domain is missing")

@@ -393,28 +393,32 @@ def test_a_server_without_a_key_says_what_makes_one(server: BackupServer, progra
         program("store", slug=SLUG, target="local")
 
 
-def test_what_restic_says_it_stored_is_counted(server: BackupServer, program: Serving, tmp_path: Path) -> None:
-    # One that leaves a file out, as restic does with what it cannot read, but ends with 0.
-    fake = tmp_path / "restic"
-    fake.write_text(f'#!/bin/sh\nexec {server.restic} "$@" $(test "$1" != backup || echo --exclude=tabUser.sql)\n')
+@contextmanager
+def deceived(server: BackupServer, words: str) -> Iterator[Serving]:
+    """Have a program that runs these words of a shell in restic's place; {restic} among them is the real one."""
+    fake = server.root.parent / "restic"
+    fake.write_text("#!/bin/sh\n" + words.format(restic=server.restic))
     fake.chmod(0o755)
-    program("write", slug=SLUG)
     server.restic = str(fake)
     server.write_settings()
-    with Serving(server) as deceived, pytest.raises(FaultError, match="restic stored 8 of 9 files"):
-        deceived("store", slug=SLUG, target="local")
+    with Serving(server) as program:
+        yield program
+
+
+def test_what_restic_says_it_stored_is_counted(server: BackupServer, program: Serving) -> None:
+    program("write", slug=SLUG)
+    # One that leaves a file out, as restic does with what it cannot read, but ends with 0.
+    words = 'exec {restic} "$@" $(test "$1" != backup || echo --exclude=tabUser.sql)\n'
+    with deceived(server, words) as other, pytest.raises(FaultError, match="restic stored 8 of 9 files"):
+        other("store", slug=SLUG, target="local")
     assert program("sets", slug=SLUG) == []
 
 
-def test_a_partial_snapshot_is_no_success(server: BackupServer, program: Serving, tmp_path: Path) -> None:
-    fake = tmp_path / "restic"
-    fake.write_text(f'#!/bin/sh\n{server.restic} "$@" || exit\ntest "$1" != backup || exit 3\n')
-    fake.chmod(0o755)
+def test_a_partial_snapshot_is_no_success(server: BackupServer, program: Serving) -> None:
     program("write", slug=SLUG)
-    server.restic = str(fake)
-    server.write_settings()
-    with Serving(server) as deceived, pytest.raises(FaultError, match="could not read all"):
-        deceived("store", slug=SLUG, target="local")
+    words = '{restic} "$@" || exit\ntest "$1" != backup || exit 3\n'
+    with deceived(server, words) as other, pytest.raises(FaultError, match="could not read all"):
+        other("store", slug=SLUG, target="local")
     assert "could not read all" in server.standing()["schools"][SLUG]["sets"]["local"]["fault"]
     assert program("sets", slug=SLUG) == []
 
