@@ -209,7 +209,10 @@ class TestDemo(SiteTestCase):
     def test_each_demo_course_is_whole_and_made_once(self):
         for kind in demo.KINDS:
             slug = demo.install(kind)
-            self.assertEqual(demo.install(kind), slug)
+            # One that the site had already may be of another time.
+            frappe.db.set_value("Academy Course", {"slug": slug}, "slug", f"{slug}-before")
+            for _ in range(2):
+                self.assertEqual(demo.install(kind), slug)
             course = frappe.get_doc("Academy Course", {"slug": slug})
             self.assertEqual(course.status, "Published")
             quiz = frappe.db.get_value("Academy Lesson", {"course": course.name, "kind": "Quiz"}, "quiz")
