@@ -172,7 +172,7 @@ def _locked(certificate: str) -> frappe._dict:
 def _snapshot(earned: frappe._dict, terms: frappe._dict) -> dict[str, Any]:
     """Return all that a new certificate says, in values that JSON gives back as they were."""
     template = frappe.get_doc(TEMPLATE, terms.certificate_template) if terms.certificate_template else None
-    language = (template and template.language) or terms.language or frappe.db.get_default("lang") or "en"
+    language = (template and template.words_language) or terms.language or frappe.db.get_default("lang") or "en"
     user = frappe.db.get_value(access.STUDENT, earned.student, "user")
     today, completed_on = getdate(nowdate()), getdate(earned.completed_on)
     expires_on = getdate(add_months(today, terms.certificate_months)) if terms.certificate_months else None
