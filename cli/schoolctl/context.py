@@ -131,11 +131,18 @@ class Context:
             self.hand_over_inventory()
 
     def hand_over_inventory(self) -> None:
-        """Let the backups have the inventory as it is now; that a target cannot take it is only a warning."""
-        from schoolctl.remote.backups import Backups
-        from schoolctl.workflows.keep_inventory import KeepInventory
+        """Let the backups have the inventory as it is now; that a target cannot take it is only a warning.
 
-        for warning in KeepInventory(Backups(self.server), self.project.inventory).store():
+        So is Ctrl-C meanwhile: the command has done its work, and what it has to tell, a password even, is told once.
+        """
+        from schoolctl.remote.backups import Backups
+        from schoolctl.workflows.keep_inventory import KeepInventory, not_kept
+
+        try:
+            warnings = KeepInventory(Backups(self.server), self.project.inventory).store()
+        except KeyboardInterrupt:
+            warnings = [not_kept("it was interrupted; the next command that changes it, or `backup`, hands it over")]
+        for warning in warnings:
             self.ui.say(warning)
 
     @contextmanager

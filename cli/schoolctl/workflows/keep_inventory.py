@@ -33,10 +33,15 @@ class KeepInventory:
             return []
         except SchoolctlError as fault:
             reason = fault.reason if isinstance(fault, CallFailedError) else fault.because or fault.what
-            return [f"warning: the inventory as it is now is not with the backups: {reason}"]
+            return [not_kept(reason)]
         return [f"warning: the inventory as it is now is not in {name}: {why}" for name, why in faults.items()]
 
     def _keep(self) -> None:
         found = inventory_files.read(self.inventory)
         self.left_out += found.left_out
         self.backups.keep_inventory(found.texts)
+
+
+def not_kept(reason: str) -> str:
+    """Return the warning that says why the backups lack the inventory as it is now."""
+    return f"warning: the inventory as it is now is not with the backups: {reason}"

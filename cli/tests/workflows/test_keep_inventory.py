@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.support.project import OTHER, schoolctl
-from tests.support.recording_transport import RecordingTransport
+from tests.support.recording_transport import Call, RecordingTransport
 from tests.support.server_model import ServerModel
 
 TITLE = ("rename", OTHER, "École de Cuisine")
@@ -36,6 +36,20 @@ def test_a_target_that_is_down_fails_no_command_and_is_told(project: Path, serve
     run = schoolctl(project, RecordingTransport(server), *TITLE)
     assert run.code == 0
     assert "warning: the inventory as it is now is not in local: there is no repository at" in run.stderr
+
+
+def test_ctrl_c_while_a_target_is_slow_costs_nobody_what_the_command_tells_only_once(
+    project: Path, server: ServerModel
+) -> None:
+    def interrupt(call: Call) -> None:
+        if '"keep_inventory"' in str(call.arguments.get("line")):
+            raise KeyboardInterrupt
+
+    clone = ("clone", OTHER, "a-copy", "--staging", "--domain", "a-copy.example", "--json")
+    run = schoolctl(project, RecordingTransport(server, before_each=interrupt), *clone)
+    assert run.code == 0, run.stderr
+    assert "password" in json.loads(run.stdout)
+    assert "not with the backups: it was interrupted" in run.stderr
 
 
 def test_a_server_that_makes_no_backups_yet_is_no_reason_to_warn(project: Path, server: ServerModel) -> None:

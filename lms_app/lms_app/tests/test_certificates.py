@@ -115,8 +115,12 @@ class TestIssuing(SiteTestCase):
         self.assertIsNone(certificates.check(certificates.issue(earned(self.ada))).expires_on)
 
     def test_its_words_are_the_template_s_and_the_usual_ones_where_that_says_nothing(self):
-        made = template(closing="{pupil} knows {course}.\n{school}, {code}", words_language="fr", orientation="Portrait",
-                        signatures=[{"person": "Grace Hopper", "role": "Head"}])  # fmt: skip
+        made = template(
+            closing="{pupil} knows {course}.\n{school}, {code}",
+            words_language="fr",
+            orientation="Portrait",
+            signatures=[{"person": "Grace Hopper", "role": "Head"}],
+        )
         code = certificates.issue(earned(self.ada, title=ODD, certificate_template=made.name))
         said = certificates.own(self.ada, code).snapshot
         self.assertEqual(said["words"]["heading"], "Certificat")
