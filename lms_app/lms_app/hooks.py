@@ -67,5 +67,6 @@ override_doctype_class = {
 override_whitelisted_methods = {
     # Frappe's own counts past permissions: whoever is logged in could read any field by filters, a letter at a time.
     "frappe.client.get_count": "frappe.desk.reportview.get_count",
+    "frappe.desk.search.get_link_title": "lms_app.overrides.search.get_link_title",
     "frappe.core.doctype.rq_job.rq_job.remove_failed_jobs": "lms_app.overrides.rq_job.remove_failed_jobs",
 }

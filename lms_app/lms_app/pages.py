@@ -92,6 +92,10 @@ def act(context: frappe._dict, deed: Callable[[], str]) -> None:
         context.trouble = str(fault)
         context.status = fault.http_status_code
         return
+    except Exception:
+        # Frappe makes a page of it, and would commit what was done before.
+        frappe.db.rollback()
+        raise
     # Said before the redirect, which Frappe answers like a fault.
     frappe.db.commit()  # nosemgrep
     go(target, status=303)

@@ -76,6 +76,12 @@ def test_a_third_is_not_rounded_before_it_is_judged():
     assert not attempts.is_passed(None, 0)
 
 
+def test_thirds_that_were_kept_with_nine_places_add_up_to_what_is_needed():
+    kept = 3 * Fraction("0.333333333") + 1
+    assert attempts.is_passed(attempts.percent(kept, Fraction(4)), 50)
+    assert not attempts.is_passed(attempts.percent(kept, Fraction(4)), 50.001)
+
+
 percents = st.lists(st.fractions(0, 100), min_size=1, max_size=9)
 
 

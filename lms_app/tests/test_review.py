@@ -28,7 +28,7 @@ QUESTION = Question(
 
 def test_before_its_time_a_policy_shows_the_score_at_most():
     found = {
-        (policy, when): review.level(policy, when, is_closed=False, attempts_left=1)
+        (policy, when): review.level(policy, when, is_closed=False, attempts_left=1, is_under_way=False)
         for policy, when in itertools.product(review.LEVELS, (review.WHEN_CLOSED, review.AFTER_LAST))
     }
     assert {level for (policy, _), level in found.items() if policy != review.NOTHING} == {review.SCORE}
@@ -47,8 +47,14 @@ def test_before_its_time_a_policy_shows_the_score_at_most():
     ],
 )
 def test_a_policy_holds_from_when_it_says(when, is_closed, left, is_time):
-    level = review.level(review.ANSWERS, when, is_closed=is_closed, attempts_left=left)
+    level = review.level(review.ANSWERS, when, is_closed=is_closed, attempts_left=left, is_under_way=False)
     assert level == (review.ANSWERS if is_time else review.SCORE)
+
+
+@pytest.mark.parametrize("when", [review.WHEN_CLOSED, review.AFTER_LAST])
+def test_who_is_at_another_attempt_sees_the_score_alone(when):
+    level = review.level(review.ANSWERS, when, is_closed=True, attempts_left=0, is_under_way=True)
+    assert level == review.SCORE
 
 
 def test_each_level_shows_what_the_ones_before_do():

@@ -23,6 +23,11 @@ def test_one_choice_earns_what_its_option_weighs():
     assert [scoring.share(question, f"o{n}") for n in range(4)] == [1, HALF, 0, 0]
 
 
+def test_an_option_that_is_gone_costs_nothing_among_several():
+    options = [Option("a", "A", weight=50), Option("b", "B", weight=50)]
+    assert scoring.share(Question(scoring.MULTIPLE, options), ["a", "b", "gone"]) == 1
+
+
 def test_a_choice_of_an_option_that_is_gone_earns_nothing():
     assert scoring.share(choice(scoring.SINGLE, 100, 0), "gone") == 0
     assert scoring.share(choice(scoring.MULTIPLE, 100, 0), ["gone"]) == 0

@@ -26,6 +26,7 @@ class OwnFile(File):
     def before_insert(self) -> None:
         """Write a lesson's file where only its guard reaches it, and refuse a row for what somebody may not read."""
         self._keep_private()
+        self._refuse_a_lesson_of_others()
         self._begin()
         super().before_insert()
 
@@ -56,6 +57,14 @@ class OwnFile(File):
         named = f"{'/private' if cint(self.is_private) else ''}/files/{self.file_name}" if self.file_name else ""
         self.file_url = address(self.file_url) or named
         self._refuse_borrowed()
+
+    def _refuse_a_lesson_of_others(self) -> None:
+        # What belongs to a lesson is shown to everybody for whom it is open.
+        is_of_lesson, lesson = media.belongs_behind_the_guard(self), self.attached_to_name
+        if not is_of_lesson or access.is_manager(frappe.session.user):
+            return
+        if not (lesson and frappe.has_permission(self.attached_to_doctype, "write", lesson)):
+            frappe.throw(_("This lesson is not yours to add files to"), frappe.PermissionError)
 
     def _refuse_borrowed(self) -> None:
         if media.belongs_behind_the_guard(self):

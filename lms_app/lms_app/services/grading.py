@@ -67,8 +67,15 @@ def grade(attempt: str, position: int, points: float, comment: str, by: str) -> 
 
 
 def result(quiz: frappe._dict, tried: list[frappe._dict]) -> Fraction | None:
-    """Return what the graded attempts of a pupil, the first one first, come to by the quiz's rule; None without any."""
-    percents = [attempts.percent(_exact(row.points), _exact(row.most)) for row in tried if row.state == attempts.GRADED]
+    """Return what the graded attempts of a pupil, the first one first, come to by the quiz's rule.
+
+    None without any, and where one that is not graded yet decides.
+    """
+    over = [row for row in tried if row.state != attempts.IN_PROGRESS]
+    deciding = {attempts.FIRST: over[:1], attempts.AVERAGE: over}.get(quiz.grading, [])
+    if any(row.state == attempts.WAITING for row in deciding):
+        return None
+    percents = [attempts.percent(_exact(row.points), _exact(row.most)) for row in over if row.state == attempts.GRADED]
     return attempts.result(quiz.grading, percents)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import frappe
 
-from lms_app.services import access, enrolment, quiz_content, quiz_pages, reasons, students
+from lms_app.services import access, enrolment, events, quiz_content, quiz_pages, reasons, students
 
 # What is a pupil's own, by the field that says whose it is; in the order in which it can be removed.
 OF_ENROLLMENT = {
@@ -30,6 +30,9 @@ def export(user: str) -> dict[str, Any]:
         found[doctype] = _rows(doctype, filters)
     # No way round what a quiz lets its pupils see, as long as it lets them try again.
     found[quiz_content.ATTEMPT] = quiz_pages.results_of(students.find(user) or "")
+    # Nor by what was written down of them: the results are told with the attempts.
+    of_quizzes = (events.PASSED, events.FAILED)
+    found["Academy Event"] = [row for row in found["Academy Event"] if row["verb"] not in of_quizzes]
     found["Academy Invitation"] = _rows("Academy Invitation", {"email": _address(user)})
     for row in found["Academy Invitation"]:
         # A door, not a fact about somebody.

@@ -38,8 +38,8 @@ def quiz_page(quiz: str, user: str) -> frappe._dict:
     page.quiz.html = markup.from_markdown(page.quiz.intro)
     page.quiz.count = sum(slot.count for slot in quiz_content.slots(quiz))
     page.left = attempts.left(page.rules, len(own))
-    shown = _level(page.quiz, page.rules, page.left)
     page.under_way = next((row.name for row in own if row.state == attempts.IN_PROGRESS), None)
+    shown = _level(page.quiz, page.rules, page.left, is_under_way=bool(page.under_way))
     reached = grading.result(page.quiz, own)
     is_seen = review.shows(shown, review.SCORE)
     page.is_passed = is_seen and attempts.is_passed(reached, page.quiz.pass_percent)
@@ -103,8 +103,10 @@ def results_of(student: str) -> list[dict[str, Any]]:
 def _reviewed(quiz: frappe._dict, row: frappe._dict, answers: list[frappe._dict]) -> dict[str, Any]:
     """Return what a pupil sees of an attempt that was handed in."""
     rules = quiz_content.rules(quiz, row.student)
-    begun = frappe.db.count(quiz_content.ATTEMPT, {"quiz": quiz.name, "enrollment": row.enrollment})
-    shown = _level(quiz, rules, attempts.left(rules, begun))
+    own = {"quiz": quiz.name, "enrollment": row.enrollment}
+    states = frappe.get_all(quiz_content.ATTEMPT, own, pluck="state")
+    is_under_way = attempts.IN_PROGRESS in states
+    shown = _level(quiz, rules, attempts.left(rules, len(states)), is_under_way=is_under_way)
     found: dict[str, Any] = {"level": shown, "answers": []}
     if review.shows(shown, review.SCORE) and row.state == attempts.GRADED:
         found |= {"percent": row.percent, "points": row.points, "most": row.most, "is_passed": bool(row.is_passed)}
@@ -164,9 +166,10 @@ def _read(answer: frappe._dict) -> dict[str, Any]:
     }
 
 
-def _level(quiz: frappe._dict, rules: attempts.Rules, left: int | None) -> str:
+def _level(quiz: frappe._dict, rules: attempts.Rules, left: int | None, *, is_under_way: bool) -> str:
     is_closed = bool(rules.closes_on and rules.closes_on <= now_datetime())
-    return review.level(quiz.review, quiz.review_when, is_closed=is_closed, attempts_left=left)
+    when = {"is_closed": is_closed, "attempts_left": left, "is_under_way": is_under_way}
+    return review.level(quiz.review, quiz.review_when, **when)
 
 
 def _listed(row: frappe._dict, *, is_seen: bool) -> frappe._dict:

@@ -16,9 +16,13 @@ LEVELS = (NOTHING, SCORE, MARKS, ANSWERS)
 AT_ONCE, WHEN_CLOSED, AFTER_LAST = "At Once", "When Closed", "After the Last Attempt"
 
 
-def level(policy: str, when: str, *, is_closed: bool, attempts_left: int | None) -> str:
-    """Return how much of an attempt its pupil may see now; attempts_left: None for any number."""
-    is_time = when == AT_ONCE or is_closed or (when == AFTER_LAST and attempts_left == 0)
+def level(policy: str, when: str, *, is_closed: bool, attempts_left: int | None, is_under_way: bool) -> str:
+    """Return how much of an attempt its pupil may see now.
+
+    attempts_left: None for any number. is_under_way: they are at another one, in which it would help.
+    """
+    is_late = is_closed or (when == AFTER_LAST and attempts_left == 0)
+    is_time = when == AT_ONCE or (is_late and not is_under_way)
     return policy if is_time else min(policy, SCORE, key=LEVELS.index)
 
 

@@ -125,7 +125,7 @@ def _multiple(question: Question, answer: Sequence[str]) -> Fraction:
     # Taking everything is no way to all the points: a wrong option without a weight costs what a right one earns.
     usual = sum(positive, NOTHING) / len(positive)
     values = {option.name: _exact(option.weight) or -usual for option in question.options}
-    earned = sum((values.get(name, -usual) for name in answer), NOTHING) / sum(positive, NOTHING)
+    earned = sum((values.get(name, NOTHING) for name in answer), NOTHING) / sum(positive, NOTHING)
     return min(WHOLE, max(NOTHING, earned))
 
 

@@ -6,7 +6,7 @@ import frappe
 from frappe.utils import get_url
 from PIL import Image
 
-from lms_app.services import content, enrolment, media, notes, reasons
+from lms_app.services import access, content, enrolment, media, notes, reasons
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -218,6 +218,15 @@ class TestFiles(SiteTestCase):
         file.is_private = 0
         file.save()
         self.assertEqual(file.is_private, 1)
+
+    def test_nobody_adds_a_file_to_a_lesson_but_who_may_change_it(self):
+        row = {"doctype": "File", "file_name": "mine.pdf", "content": "x", "is_private": 1}
+        row |= {"attached_to_doctype": "Academy Lesson", "attached_to_name": self.lesson}
+        for user in (school.person("ada"), school.person("other-lead", access.INSTRUCTOR_ROLE)):
+            with school.as_user(user), self.assertRaises(frappe.PermissionError):
+                frappe.get_doc(row).insert(ignore_permissions=True)
+        with school.as_user(school.person("lead")):
+            frappe.get_doc(row).insert()
 
     def test_a_private_file_of_somebody_else_is_nobody_s_to_attach(self):
         secret = frappe.get_doc({"doctype": "File", "file_name": "s.txt", "content": CANARY, "is_private": 1}).insert()

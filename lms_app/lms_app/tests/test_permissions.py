@@ -203,6 +203,21 @@ class TestDoors(SiteTestCase):
                 for path, data in self.doors(doctype, name):
                     self.assert_nothing(ask(path, data, key=key), name, (who, doctype, path))
 
+    def test_nobody_learns_a_title_by_a_link_or_by_guesses_in_the_place_of_a_name(self):
+        door = "/api/method/frappe.desk.search.get_link_title"
+        for doctype, name in self.rows.items():
+            # What belongs to no course every teacher may choose from.
+            others = {} if doctype in access.SHARED else self.strangers
+            for who, key in {**self.callers, **others}.items():
+                told = ask(door, {"doctype": doctype, "docname": name}, key=key)
+                if told.status_code == 200:
+                    self.assertEqual(told.json["message"], name, f"{doctype}, {who}")
+                for guess in ([["name", "=", name]], {"name": ["like", f"{name[:3]}%"]}):
+                    told = ask(door, {"doctype": doctype, "docname": guess}, key=key)
+                    self.assertGreaterEqual(told.status_code, 400, f"{doctype}, {who}")
+        told = ask(door, {"doctype": "Academy Course", "docname": self.rows["Academy Course"]}, key=self.own)
+        self.assertEqual(told.json["message"], CANARY)
+
     def test_rows_inside_documents_are_no_way_round(self):
         for who, key in {**self.callers, **self.strangers}.items():
             for parent in ("Academy Course", *access.WITH_ROWS, certificates.TEMPLATE):

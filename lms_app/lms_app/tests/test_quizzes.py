@@ -460,7 +460,11 @@ class TestReview(QuizCase):
         quiz = self.quiz(question, attempts=2, review_when="After the Last Attempt")
         first = self.answered(quiz, "Salt")
         self.assertEqual(quiz_pages.attempt_page(first, self.user).answers, [])
-        self.answered(quiz, "Salt")
+        # Nor while the last one can still be put right.
+        last = quiz_engine.start(self.user, quiz.name)
+        self.assertEqual(quiz_pages.attempt_page(first, self.user).answers, [])
+        self.assertNotIn(CANARY, frappe.as_json(privacy.export(self.user)))
+        quiz_engine.submit(self.user, last)
         self.assertIn(CANARY, frappe.as_json(quiz_pages.attempt_page(first, self.user).answers))
 
     def test_the_page_of_a_quiz_says_what_awaits_and_what_was_reached(self):
@@ -475,7 +479,9 @@ class TestReview(QuizCase):
     def test_what_a_quiz_does_not_show_is_not_in_what_can_be_taken_away(self):
         question = {"explanation": CANARY}
         self.answered(self.quiz(question, review="Nothing"), "Flour")
-        [told] = privacy.export(self.user)["Academy Quiz Attempt"][-1:]
+        kept = privacy.export(self.user)
+        self.assertEqual({row["verb"] for row in kept["Academy Event"]} & {"passed", "failed"}, set())
+        [told] = kept["Academy Quiz Attempt"][-1:]
         self.assertEqual(told["answers"][0]["answer"], ["Flour"])
         for hidden in ("percent", "points", "is_passed"):
             self.assertNotIn(f'"{hidden}"', json.dumps(told))

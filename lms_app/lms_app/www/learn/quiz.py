@@ -14,7 +14,7 @@ def get_context(context: frappe._dict) -> None:
     """Fill in the quiz, or why it is not to be seen; begin an attempt where a form asks for that."""
     quiz = frappe.form_dict.quiz
     if pages.is_form():
-        pages.act(context, lambda: f"/learn/attempt/{quizzes.start(quiz)['attempt']}")
+        pages.act(context, lambda: f"/learn/attempt/{quizzes.begin(quiz)}")
     page = pages.show(context, _("Quiz"), lambda: quiz_pages.quiz_page(quiz, frappe.session.user))
     if page is None:
         return

@@ -22,11 +22,12 @@ function grade(frm, answer) {
 					.map(([one, other]) => `${words(one)}: ${words(other)}`)
 					.join("\n")
 			: words(said);
+	// A form shows what may only be read as it is, markup too.
 	const dialog = new frappe.ui.Dialog({
 		title: __("Answer {0}", [answer.position]),
 		fields: [
-			{ fieldname: "body", fieldtype: "Small Text", label: __("Question"), default: shown.body, read_only: 1 },
-			{ fieldname: "said", fieldtype: "Long Text", label: __("Answer"), default: plain, read_only: 1 },
+			{ fieldname: "body", fieldtype: "Small Text", label: __("Question"), default: frappe.utils.escape_html(shown.body), read_only: 1 },
+			{ fieldname: "said", fieldtype: "Long Text", label: __("Answer"), default: frappe.utils.escape_html(plain), read_only: 1 },
 			{
 				fieldname: "points",
 				fieldtype: "Float",
