@@ -103,7 +103,7 @@ class Context:
             yield self.server
             return
         with (
-            self._handing_over(),
+            self.handing_over(),
             _wishing(what, wish),
             self.server.locked(self._who, what),
             self.ui.also_telling(self._note),
@@ -114,8 +114,8 @@ class Context:
                 self._end_more_servers()
 
     @contextmanager
-    def _handing_over(self) -> Iterator[None]:
-        """Hand the inventory over in the end, if what it says has changed: also by a command that failed."""
+    def handing_over(self) -> Iterator[None]:
+        """Hand the inventory over to the backups in the end, if it has changed meanwhile: by a failed command too."""
         before = inventory_files.read(self.project.inventory)
         try:
             yield

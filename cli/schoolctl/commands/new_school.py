@@ -65,38 +65,40 @@ def new_school(
     row = (domain, said["title"], [normalised(name) for name in alias or []], said["admin_email"], locale)
     declare = partial(declare_school, context.project.schools_file, slug, *row)
     warn_of_dns(context, declare(dry_run=True).hosts, force=force_dns, ask=not dry_run)
-    school = declare(dry_run=dry_run)
-    files = context.site_files(school)
-    opening = OpenSchool(context.server, files.school, files, context.project.app_names, password, with_demo or ())
-    result: dict[str, object] = {"slug": slug, "url": files.school["url"], "administrator": "Administrator"}
-    try:
-        with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run):
-            if with_demo and opening.is_made():
-                context.ui.say(
-                    f"Demo courses come with a new site alone, and `{slug}` has its site;"
-                    f""" `schoolctl bench {slug} -- execute lms_app.demo.install --args '["{with_demo[0]}"]'`"""
-                    " puts one in now."
-                )
-            if not stock and not opening.find_golden():
-                context.ui.say(
-                    "No golden site fits, so each app is installed by itself, which takes a minute or more;"
-                    " `schoolctl golden` makes one for the next."
-                )
-            result["changed"] = run_steps(opening.steps(), context.ui.progress, dry_run=dry_run)
-    except BaseException:
+    # Around the row too: it is written before the lock is held, and what is shown only once comes first.
+    with context.handing_over():
+        school = declare(dry_run=dry_run)
+        files = context.site_files(school)
+        opening = OpenSchool(context.server, files.school, files, context.project.app_names, password, with_demo or ())
+        result: dict[str, object] = {"slug": slug, "url": files.school["url"], "administrator": "Administrator"}
+        try:
+            with context.locked(f"new-school {slug}", f"open `{slug}`", dry_run=dry_run):
+                if with_demo and opening.is_made():
+                    context.ui.say(
+                        f"Demo courses come with a new site alone, and `{slug}` has its site;"
+                        f""" `schoolctl bench {slug} -- execute lms_app.demo.install --args '["{with_demo[0]}"]'`"""
+                        " puts one in now."
+                    )
+                if not stock and not opening.find_golden():
+                    context.ui.say(
+                        "No golden site fits, so each app is installed by itself, which takes a minute or more;"
+                        " `schoolctl golden` makes one for the next."
+                    )
+                result["changed"] = run_steps(opening.steps(), context.ui.progress, dry_run=dry_run)
+        except BaseException:
+            if is_new and opening.made_site:
+                context.ui.say(f"The site is made. Administrator's password, shown only now: {password}")
+            raise
+        if opening.made_site and opening.login:
+            result["login"] = opening.login
         if is_new and opening.made_site:
-            context.ui.say(f"The site is made. Administrator's password, shown only now: {password}")
-        raise
-    if opening.made_site and opening.login:
-        result["login"] = opening.login
-    if is_new and opening.made_site:
-        result["password"] = password
-    # First: what it says is said only once, and an authority may be slow.
-    context.ui.facts(result)
-    if opening.made_site:
-        context.certify([school])
-    if opening.made_site and opening.golden:
-        context.refill_pool()
+            result["password"] = password
+        # First: what it says is said only once, and an authority may be slow.
+        context.ui.facts(result)
+        if opening.made_site:
+            context.certify([school])
+        if opening.made_site and opening.golden:
+            context.refill_pool()
 
 
 def _completed(context: Context, slug: str, options: dict[str, str | None]) -> dict[str, str | None]:

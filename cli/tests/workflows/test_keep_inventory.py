@@ -24,6 +24,19 @@ def test_a_command_that_changes_a_row_hands_the_inventory_over_once(project: Pat
     assert server.backups.stored_inventories == ["local", "offsite"]
 
 
+def test_a_new_school_is_in_the_inventory_that_is_handed_over_also_where_it_could_not_be_opened(
+    project: Path, server: ServerModel
+) -> None:
+    command = ("new-school", "music", "--domain", "music.example")
+    transport = RecordingTransport(server, word="new-site")
+    assert schoolctl(project, transport, *command).code == 1
+    assert "music" in server.backups.inventory["schools.yml"]
+    assert handed_over(transport) == 1
+    again = RecordingTransport(server)
+    assert schoolctl(project, again, *command).code == 0
+    assert handed_over(again) == 0, "the row was there"
+
+
 def test_a_command_that_changes_no_row_asks_nothing_more(project: Path, server: ServerModel) -> None:
     schoolctl(project, RecordingTransport(server), *TITLE)
     transport = RecordingTransport(server)
