@@ -812,6 +812,14 @@ def test_logs_from_before_the_oldest_set_go_and_no_others(lonely: World) -> None
     def years() -> set[str]:
         return {row["time"][:4] for repository in repositories for row in repository.snapshots("logs")}
 
+    # On a new server a school may be declared, and wait to be restored with the help of the logs.
+    waiting = declared / "waiting-school.json"
+    waiting.write_text(json.dumps({"row": {"title": "Waiting"}, "site": "waiting-school"}))
+    put("set", 2003, school="waiting-school", set="20030101T000000Z")
+    put("logs", 2005, stream="a" * 16, first="schools-bin.000001", last="schools-bin.000001")
+    Calls(lonely.settings).forget(["tech-school"])
+    assert years() == {"2005"}
+    waiting.unlink()
     # A school that is no more keeps its sets, and is no reason to keep the logs of all.
     put("set", 2001, school="old-school", set="20010101T000000Z")
     for year in (2002, 2004, 2006):
@@ -820,7 +828,7 @@ def test_logs_from_before_the_oldest_set_go_and_no_others(lonely: World) -> None
     vault = lonely.settings.targets["vault"]
     lonely.settings.targets["vault"] = Target("vault", str(lonely.folder / "nowhere"))
     Calls(lonely.settings).forget(["tech-school"])
-    assert years() == {"2002", "2004", "2006"}, "who cannot be asked may have older sets"
+    assert years() == {"2002", "2004", "2005", "2006"}, "who cannot be asked may have older sets"
     lonely.settings.targets["vault"] = vault
     Calls(lonely.settings).forget(["tech-school"])
     assert years() == set()

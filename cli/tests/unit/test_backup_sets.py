@@ -512,6 +512,36 @@ def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_where_that_is_as
         told("fetch", slug=SLUG, folder=folder, or_older=True)
 
 
+RESTIC_THAT_FAILS = """#!/bin/sh
+case " $* " in
+*" restore "*)
+    if [ -e {flags}/locked ]; then exit 11; fi
+    if rm {flags}/away 2>/dev/null; then echo "connection reset" >&2; exit 1; fi ;;
+esac
+exec {restic} "$@"
+"""
+
+
+def test_what_cannot_be_had_just_now_is_not_damaged_and_no_older_set_takes_its_place(
+    server: BackupServer, program: Serving
+) -> None:
+    newest = [backed_up(program) for _ in range(2)][-1]
+    flags, script = server.root / "flags", server.root / "restic"
+    flags.mkdir()
+    script.write_text(RESTIC_THAT_FAILS.format(flags=flags, restic=server.restic))
+    script.chmod(0o755)
+    server.restic = str(script)
+    server.write_settings()
+    folder = str(server.backups / "fetched")
+    with Serving(server) as told:
+        (flags / "locked").touch()
+        with pytest.raises(FaultError, match="somebody else has been at work on the repository for 10m"):
+            told("fetch", slug=SLUG, folder=folder, or_older=True)
+        (flags / "locked").unlink()
+        (flags / "away").touch()
+        assert told("fetch", slug=SLUG, folder=folder, or_older=True)["set"] == newest
+
+
 def test_a_set_whose_upload_changed_before_it_was_stored_is_taken_once_more(
     server: BackupServer, program: Serving
 ) -> None:

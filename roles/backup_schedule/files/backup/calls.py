@@ -313,8 +313,11 @@ class Calls:
         known, faults = standing.read(self._settings), {}
 
         def try_to_store(target):
+            if fault := known["targets"].get(target.name, {}).get("fault"):
+                # It was away at the last look, and somebody waits; the next set that it gets brings this along.
+                faults[target.name] = str(fault).removeprefix(f"{target.name}: ")
+                return
             try:
-                # Somebody waits, and the next set brings it along in any case.
                 self._store_inventory(Repository(self._settings, target), known, _INVENTORY_PATIENCE_S)
             except BackupError as fault:
                 faults[target.name] = str(fault).removeprefix(f"{target.name}: ")

@@ -13,6 +13,10 @@ class BusyError(BackupError):
     """Report something that is in the hands of somebody else just now."""
 
 
+class LockedError(BackupError):
+    """Report a repository at which somebody else has been for too long."""
+
+
 class DamagedError(BackupError):
     """Report a set that is not what was stored: the same once more will not succeed."""
 

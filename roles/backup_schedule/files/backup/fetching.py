@@ -6,10 +6,13 @@ import shutil
 from pathlib import Path
 
 from backup import sets, standing
-from backup.errors import BackupError, DamagedError
+from backup.errors import BackupError, DamagedError, LockedError
 from backup.files import walk
 from backup.repository import Repository
 from backup.settings import checked_set, checked_slug
+
+# With less than that free, what could not be written says nothing of what is stored.
+_ROOM = 64 * 1024**2
 
 
 def copies(settings, slug=None, target=None):
@@ -139,11 +142,30 @@ def _fetched(settings, slug, name, target, snapshot, folder):
 
 
 def _bring(repository, snapshot, folder):
-    """Bring a snapshot into a new folder; raises DamagedError if it cannot be had of a repository that answers."""
+    """Bring a snapshot into a new folder; raises DamagedError if it cannot be had of a repository that answers.
+
+    An older set takes the place of one that is damaged, so what may pass by itself is none: a repository at which
+    somebody else works, a target that was away for a moment, a disk that is full.
+    """
     try:
         repository.fetch(snapshot, folder)
+    except LockedError:
+        raise
+    except BackupError:
+        repository.demand()
+        shutil.rmtree(folder)
+        _bring_once_more(repository, snapshot, folder)
+
+
+def _bring_once_more(repository, snapshot, folder):
+    try:
+        repository.fetch(snapshot, folder)
+    except LockedError:
+        raise
     except BackupError as fault:
         repository.demand()
+        if shutil.disk_usage(folder.parent).free < _ROOM:
+            raise
         raise DamagedError(str(fault)) from None
 
 

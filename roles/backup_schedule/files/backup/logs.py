@@ -269,7 +269,9 @@ def _clear_old(settings, current):
 
 
 def forget(settings, slugs):
-    """Remove the logs of targets that no set of these schools needs: those stored before the oldest of them was taken.
+    """Remove the logs of targets that no set of a school needs: those stored before the oldest of them was taken.
+
+    slugs: schools that are backed up now. Those that are declared count as well, though they may wait to be restored.
 
     A set may be brought on by the logs of another target, so that all of them are asked first: where one does not
     answer, nothing goes. Return by target why its logs could not be let go of.
@@ -278,7 +280,8 @@ def forget(settings, slugs):
         found, silent = fetching.copies(settings)
     except BackupError:
         return {}  # none of them answers, which is told where their sets are
-    moments = [sets.moment_of_name(name) for slug, name in found if slug in slugs]
+    ours = {*slugs, *settings.declared_slugs()}
+    moments = [sets.moment_of_name(name) for slug, name in found if slug in ours]
     faults = {}
     for target in settings.targets.values() if moments and not silent else ():
         if target.append_only:

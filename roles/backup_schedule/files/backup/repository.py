@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from backup import programs
-from backup.errors import BackupError
+from backup.errors import BackupError, LockedError
 from backup.sets import order
 
 # Always the same, so that restic finds what it stored before; a server's name may change.
@@ -176,7 +176,7 @@ class Repository:
         good = (0, _ABSENT, _LOCKED, _WRONG_KEY, *also)
         try:
             done = programs.run(command, environment=environment, timeout=timeout, good=good)
-            if done.returncode == _LOCKED and argv[0] != "unlock":
+            if done.returncode == _LOCKED and argv[0] != "unlock" and timeout is None:
                 # Perhaps by one that was killed: restic knows which of its kind are no more.
                 self.unlock()
                 command += ["--retry-lock", _PATIENCE]
@@ -186,7 +186,8 @@ class Repository:
         if done.returncode == _ABSENT:
             raise AbsentError(f"{self.target.name}: there is no repository at {self.target.repository} yet")
         if done.returncode == _LOCKED:
-            raise BackupError(f"{self.target.name}: somebody else has been at work on the repository for {_PATIENCE}")
+            waited = _PATIENCE if timeout is None else "a while"
+            raise LockedError(f"{self.target.name}: somebody else has been at work on the repository for {waited}")
         if done.returncode == _WRONG_KEY:
             raise BackupError(f"{self.target.name}: the key of this server does not open the repository")
         return done
