@@ -93,6 +93,12 @@ def restored_copy(
     if domain is None and not comes_back:
         raise CommandUsageError(f"Could not restore as `{new}`", because="--domain is missing")
     source = source or School.from_row(slug, stored())
+    if comes_back and source.staging:
+        raise RefusedError(
+            f"Could not restore `{new}`",
+            because="it was a copy for trying things out, and would come back as a school that sends mails",
+            hint="`schoolctl clone SLUG NEW --staging` makes another one",
+        )
     copy = replace(
         source,
         slug=new,

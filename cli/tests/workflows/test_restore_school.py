@@ -404,6 +404,18 @@ def test_a_school_without_a_row_comes_back_with_the_one_that_its_set_has(project
     assert (copy.title, copy.aliases, copy.locale) == (was.title, (), was.locale)
 
 
+def test_a_copy_for_trying_things_out_never_comes_back_as_a_school(project: Path, worked: ServerModel) -> None:
+    clone = ("clone", SLUG, "trial", "--staging", "--domain", "trial.example")
+    assert schoolctl(project, RecordingTransport(worked), *clone).code == 0
+    assert schoolctl(project, RecordingTransport(worked), "backup", "trial").code == 0
+    worked.remove(f"{ROOT}/sites/trial")
+    store.drop(rows(project), "trial")
+    run = schoolctl(project, RecordingTransport(worked), "restore", "trial", "--as", "trial")
+    assert run.code == 5
+    assert "would come back as a school that sends mails" in run.stderr
+    assert "trial" not in store.load(rows(project))
+
+
 def test_a_school_whose_row_is_gone_comes_back_under_its_own_name(project: Path, worked: ServerModel) -> None:
     worked.remove(f"{ROOT}/sites/{SLUG}")
     store.drop(rows(project), SLUG)
