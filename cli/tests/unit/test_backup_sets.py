@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backup import sets, settings
+from backup import fetching, sets, settings
 from backup.calls import Calls
 from backup.errors import BackupError, ChangedError
+from backup.repository import Repository
 from backup.spool import Spool
 
 from tests.support.backup_server import KEY, NAME, SLUG, BackupServer, FaultError, Serving, restic
@@ -540,6 +541,28 @@ def test_what_cannot_be_had_just_now_is_not_damaged_and_no_older_set_takes_its_p
         (flags / "locked").unlink()
         (flags / "away").touch()
         assert told("fetch", slug=SLUG, folder=folder, or_older=True)["set"] == newest
+
+
+@pytest.mark.parametrize(("free", "tried"), [(0, 1), (2**40, 2)])
+def test_a_disk_without_room_is_no_damage(
+    server: BackupServer, program: Serving, monkeypatch: pytest.MonkeyPatch, free: int, tried: int
+) -> None:
+    for _ in range(2):
+        backed_up(program)
+    asked = []
+
+    def fail(_: Repository, snapshot: dict[str, Any], folder: Path) -> None:
+        folder.mkdir(parents=True)
+        asked.append(snapshot["tags"]["set"])
+        raise BackupError("restic exited with 1: There were 3 errors")
+
+    usage = shutil.disk_usage(server.root)._replace(free=free)
+    monkeypatch.setattr(Repository, "fetch", fail)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    given = settings.read(server.root / "backups.json")
+    with pytest.raises(BackupError, match="There were 3 errors"):
+        fetching.fetch(given, SLUG, folder=str(server.backups / "fetched"), or_older=True)
+    assert len({*asked}) == tried
 
 
 def test_a_set_whose_upload_changed_before_it_was_stored_is_taken_once_more(

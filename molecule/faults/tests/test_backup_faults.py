@@ -137,7 +137,9 @@ def test_with_a_wrong_key_nothing_is_stored_and_nothing_replaced(lab: InProcess)
     lab.schoolctl("backup", NEIGHBOUR)
 
 
-def test_a_drill_finds_damage_that_was_planted_and_restores_do_without_that_target(lab: InProcess) -> None:
+def test_a_drill_finds_damage_that_was_planted_and_a_restore_says_which_older_set_it_takes(lab: InProcess) -> None:
+    lab.schoolctl("backup", NEIGHBOUR)
+    sound = newest(lab, "local")
     with ballast(lab):
         lab.schoolctl("backup", NEIGHBOUR)
         try:
@@ -147,7 +149,8 @@ def test_a_drill_finds_damage_that_was_planted_and_restores_do_without_that_targ
             assert standing(lab)["drill"]["fault"]
             assert lab.run("backup-targets", "check", "local", "--percent", "100").returncode == 1
             assert NEIGHBOUR in lab.run("status").stdout
-            lab.schoolctl("restore", NEIGHBOUR, "--from", "local", "--yes", code=1)
+            done = lab.schoolctl("restore", NEIGHBOUR, "--from", "local", "--yes")
+            assert f"is damaged in local; {sound}, of" in done.stderr
             lab.schoolctl("verify-backup", NEIGHBOUR, "--from", OFFSITE)
         finally:
             # What is damaged is given up: the other target has the same sets.

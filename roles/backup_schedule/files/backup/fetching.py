@@ -11,7 +11,7 @@ from backup.files import walk
 from backup.repository import Repository
 from backup.settings import checked_set, checked_slug
 
-# With less than that free, what could not be written says nothing of what is stored.
+# What a file system may need beyond what files hold.
 _ROOM = 64 * 1024**2
 
 
@@ -164,9 +164,15 @@ def _bring_once_more(repository, snapshot, folder):
         raise
     except BackupError as fault:
         repository.demand()
-        if shutil.disk_usage(folder.parent).free < _ROOM:
+        if not _had_room(folder, snapshot["bytes"] or 0):
             raise
         raise DamagedError(str(fault)) from None
+
+
+def _had_room(folder, needed):
+    """Say whether so many bytes would have found room in a folder, in which some of them are already."""
+    there = sum(status.st_size for _, status in walk(folder))
+    return shutil.disk_usage(folder.parent).free + there >= needed + _ROOM
 
 
 def _give_to_the_bench(files, uid):
