@@ -150,10 +150,15 @@ def test_a_private_file_of_another_school_is_not_read_with_one_s_own_session(
 
 @pytest.fixture(scope="module")
 def lesson(victim: Visitor) -> Iterator[dict[str, str]]:
-    """Return a lesson of the victim's with a file: course, file and url."""
-    made = {"Academy Course": victim.make("Academy Course", title="Neighbours", enrolment_mode="Invite")["name"]}
+    """Return a lesson of the victim's with a file, in a published course: course, file and url."""
+    lead = {"user": "Administrator", "role": "Lead"}
+    about = {"title": "Neighbours", "summary": "For the invited.", "enrolment_mode": "Invite", "instructors": [lead]}
+    made = {"Academy Course": victim.make("Academy Course", **about)["name"]}
     made["Academy Module"] = victim.make("Academy Module", course=made["Academy Course"], title="One")["name"]
-    made["Academy Lesson"] = victim.make("Academy Lesson", module=made["Academy Module"], title="One")["name"]
+    text = {"status": "Published", "blocks": [{"kind": "Markdown", "body": "Boil water."}]}
+    made["Academy Lesson"] = victim.make("Academy Lesson", module=made["Academy Module"], title="One", **text)["name"]
+    published = victim.ask("PUT", resource("Academy Course", made["Academy Course"]), {"status": "Published"})
+    assert published.status == 200, published.body
     attached = {"attached_to_doctype": "Academy Lesson", "attached_to_name": made["Academy Lesson"]}
     file = victim.make("File", file_name="neighbours-lesson.txt", content=SECRET, **attached)
     yield {"course": made["Academy Course"], "file": str(file["name"]), "url": str(file["file_url"])}

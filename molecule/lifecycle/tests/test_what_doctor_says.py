@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import time
 from typing import Any
 
 import pytest
@@ -59,7 +60,11 @@ def test_a_container_that_stopped_is_told_once_and_started_as_said(lab: Journey)
     assert trouble["because"] == "the container schools-realtime is exited"
     assert results(said)["sockets"] == "passed over"
     run_what_it_says(lab, trouble)
-    assert doctor(lab)["troubles"] == []
+    # A program that has just been started takes a moment to listen.
+    deadline = time.monotonic() + 60
+    while (said := doctor(lab))["troubles"] and time.monotonic() < deadline:
+        time.sleep(1)
+    assert said["troubles"] == []
 
 
 def test_a_scheduler_that_was_switched_off_is_told_and_switched_on_as_said(lab: Journey) -> None:
