@@ -19,6 +19,7 @@ COURSES = {CIRCUITS: "/learn/c/circuits-you-can-trust", BREAD: "/learn/c/bread-f
 ADMINISTRATOR = "Administrator"
 # How many times a person presses Tab before they give up.
 PATIENCE = 80
+DEADLOCKS = 5
 
 # Asks a school as its own pages do, and returns status and what was said.
 _ASK = """async ([method, path, body, token]) => {
@@ -85,7 +86,7 @@ class School:
             link = urlsplit(self.lab.json("login", self.slug)["url"])
             self._log_in(ADMINISTRATOR, f"{link.path}?{link.query}")
         with self.window(ADMINISTRATOR) as page:
-            return ask(page, method, path, body, token=token_of(page))
+            return ask(page, method, path, body, token=token_of(page), tries=DEADLOCKS)
 
     def course(self, course: str) -> str:
         """Return the name of a demo course's document."""
@@ -106,9 +107,14 @@ class School:
             page.screenshot(path=self.screenshots / f"{name}.png", full_page=True, animations="disabled")
 
 
-def ask(page: Page, method: str, path: str, body: object = None, *, token: str = "") -> Any:
-    """Ask the school of a window for something and return what it says; nothing of what is no JSON."""
+def ask(page: Page, method: str, path: str, body: object = None, *, token: str = "", tries: int = 1) -> Any:
+    """Ask the school of a window for something and return what it says; nothing of what is no JSON.
+
+    tries: how often, where the database says that somebody else was in the way: jobs of Frappe's write users too.
+    """
     status, said = page.evaluate(_ASK, [method, path, body, token])
+    if "QueryDeadlockError" in said and tries > 1:
+        return ask(page, method, path, body, token=token, tries=tries - 1)
     # A redirect that is not followed shows no status.
     assert status in {0, 200}, f"{method} {path} gave {status}: {said[:1000]}"
     return json.loads(said) if said.startswith("{") else None
