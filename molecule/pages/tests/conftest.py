@@ -13,7 +13,6 @@ from browser import program
 from journey import Journey
 from visits import BREAD, CIRCUITS, School
 
-
 # A page of a bench with two workers may wait for its turn.
 expect.set_options(timeout=20_000)
 
