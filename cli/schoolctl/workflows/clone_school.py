@@ -131,7 +131,7 @@ class CloneSchool:
             Step("Give it its title", is_done=self._opened, do=lambda: self._give_title(making)),
             Step("Put it in its place", is_done=self._opened, do=self._move, commits=True),
             Step("Give its door a password", is_done=self._is_locked, do=self._lock),
-            Step("Open its doors", is_done=self.files.are_in_force, do=self.files.write, undo=self.files.put_back),
+            self.files.opening(),
             Step("See that it answers", is_done=self._answers, do=self._see_that_it_answers),
             Step("Close the claim", is_done=lambda: self.server.claim(self._slug) is None, do=self._drop_claim),
         ]

@@ -116,19 +116,11 @@ class ImportSchool:
             *(self._installing(app) for app in self.apps),
             Step("Give it its title", is_done=made, do=self._give_title),
             Step("Put it in its place", is_done=made, do=self._move, commits=True),
-            self._opening(),
+            # What comes after is no reason to shut them again.
+            self.files.opening(commits=True),
             Step("See that it answers", is_done=self._answers, do=self._see_that_it_answers),
             Step("Close the claim", is_done=lambda: self.server.claim(self._slug) is None, do=making.drop_claim),
         ]
-
-    def _opening(self) -> Step:
-        return Step(
-            "Open its doors",
-            is_done=self.files.are_in_force,
-            do=self.files.write,
-            undo=self.files.put_back,
-            commits=True,  # what comes after is no reason to shut them again
-        )
 
     # --- facts -------------------------------------------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ class OpenSchool:
             *filling,
             Step("Make it the school's own", is_done=self.is_made, do=self._personalise),
             Step("Put it in its place", is_done=self.is_made, do=self._move, commits=True),
-            Step("Open its doors", is_done=self.files.are_in_force, do=self.files.write, undo=self.files.put_back),
+            self.files.opening(),
             Step("See that it answers", is_done=self._answers, do=self._see_that_it_answers),
             Step("Close the claim", is_done=lambda: self.server.claim(self.slug) is None, do=making.drop_claim),
         ]

@@ -54,7 +54,7 @@ class ReopenSchool:
             self._change.declaring(),
             Step("Write its site's settings", is_done=self._is_settled, do=self._settle, undo=self._unsettle),
             Step("Put it back in its place", is_done=self._is_back, do=self._put_back, commits=True),
-            Step("Open its doors", is_done=self.files.are_in_force, do=self.files.write, undo=self.files.put_back),
+            self.files.opening(),
             Step("See that it answers", is_done=self._answers, do=self._see_that_it_answers),
             Step("Close the claim", is_done=self._is_over, do=self._drop_claim),
         ]

@@ -165,7 +165,8 @@ class RestoreSchool:
             Step("Keep what was there", do=self._keep),
             Step("Remove what was fetched", do=lambda: self.server.remove(self._fetched)),
             *(self._moving_in() if with_database else ()),
-            self._opening(),
+            # What comes after is no reason to shut them again.
+            self.files.opening(commits=True),
             Step("See that it answers", do=self._see_that_it_answers),
             Step("Close the claim", do=lambda: self.server.remove_claim(self._slug)),
         ]
@@ -190,15 +191,6 @@ class RestoreSchool:
         if self.copy is None:
             return []
         return [Step("Write it into schools.yml", is_done=self._declared, do=self._declare, undo=self._take_back_row)]
-
-    def _opening(self) -> Step:
-        return Step(
-            "Open its doors",
-            is_done=self.files.are_in_force,
-            do=self.files.write,
-            undo=self.files.put_back,
-            commits=True,  # what comes after is no reason to shut them again
-        )
 
     def _loading(self) -> list[Step]:
         return [

@@ -8,6 +8,7 @@ from typing import Any
 
 from schoolctl.remote.server import CommandFailedError, Server
 from schoolctl.render.environment import render
+from schoolctl.workflows.step import Step
 
 
 @dataclass
@@ -20,6 +21,10 @@ class SiteFiles:
     school: Mapping[str, Any]
     _before: dict[str, str | None] = field(default_factory=dict)
     _refused: bool = False
+
+    def opening(self, *, commits: bool = False) -> Step:
+        """Return the step by which visitors reach the school. commits: a later failure does not shut it again."""
+        return Step("Open its doors", is_done=self.are_in_force, do=self.write, undo=self.put_back, commits=commits)
 
     def are_in_force(self) -> bool:
         """Say whether every file reads as it should and the edge runs on them."""
