@@ -47,6 +47,7 @@ PROGRAMS = (
     "git=git",
     "nmap=nmap",
     "mariadbd=mariadb-server",
+    "redis-server=redis-server",
     "chromium=chromium",
 )
 
