@@ -8,7 +8,7 @@ import frappe
 from frappe.desk import search
 
 
-@frappe.whitelist()
+@frappe.whitelist(methods=["GET", "POST"])
 def get_link_title(doctype: str, docname: str) -> str | None:
     """Return what links to a document show: its title, and its name alone to whoever may neither read nor choose it."""
     if not frappe.get_meta(doctype).show_title_field_in_link or not frappe.db.exists(doctype, docname):
