@@ -26,7 +26,7 @@ DEV := lab-dev
 DEV_SCHOOL := tech-school
 DEV_BENCH := schoolctl --env $(DEV) bench $(DEV_SCHOOL) --
 
-.PHONY: help venv requirements lab provision demo lab-down dev dev-test dev-down check test bench lint format docs clean
+.PHONY: help venv requirements lab provision demo lab-down dev dev-test dev-down check test bench bench-lms lint format docs clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ test: venv ## Every proof that this machine allows; LEVELS="role journey" for so
 
 bench: venv ## Measure, and write docs/reference/benchmarks.md; PART=cli for one part
 	python molecule/bench/measure.py $(PART)
+
+bench-lms: venv ## Measure the pages of a school of 5,000 pupils, for the same page
+	python molecule/bench/learning.py
 
 lint: venv ## Only the linters
 	python .ci/levels.py --quick lint types

@@ -688,9 +688,7 @@ def weight(folder: str) -> float:
 @contextmanager
 def visitor_of(host: str) -> Iterator[list[float]]:
     """Let a visitor ask for the login page again and again; the list has the longest time without an answer then."""
-    argv = ["docker", "port", CONTAINER, "80/tcp"]
-    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    port = int(said.split()[0].rpartition(":")[2])
+    port = http_port()
     stop, found = threading.Event(), [0.0]
 
     def visit() -> None:
@@ -718,6 +716,13 @@ def visitor_of(host: str) -> Iterator[list[float]]:
     finally:
         stop.set()
         visitor.join()
+
+
+def http_port() -> int:
+    """Return the port of this machine at which the lab's edge answers."""
+    argv = ["docker", "port", CONTAINER, "80/tcp"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    return int(said.split()[0].rpartition(":")[2])
 
 
 def build_again() -> float:
@@ -768,6 +773,7 @@ def write(section: Section) -> None:
         *(*visiting, FIRST_PAGES, "Fifty schools"),
         *(f"{ALIKE} schools backed up", f"Sets of {ALIKE} schools on disk, in MB"),
         *("A school brought back", f"{SMALL_SCHOOLS} schools backed up"),
+        *("Guests of a large school", "Pupils of a large school"),
     )
     PAGE.write_text("\n".join([HEAD, *(kept[title].rstrip() + "\n" for title in order if title in kept)]), "utf-8")
 

@@ -166,8 +166,9 @@ def dump_definitions(name: str) -> Command:
 
 
 def dump_of(name: str, tables: Sequence[str]) -> tuple[str, ...]:
-    """Return argv that prints a dump of some tables alone."""
-    return (*_DUMP, _checked(name), *tables)
+    """Return argv that prints a dump of some tables alone, for an empty database."""
+    # To drop what is not there makes MariaDB wait six times for the disk, and all loads behind one another.
+    return (*_DUMP, "--skip-add-drop-table", _checked(name), *tables)
 
 
 def load(name: str) -> Command:

@@ -90,6 +90,14 @@ def test_a_second_run_changes_nothing_and_again_makes_them_anew(project: Path, s
     assert server.orphans() == []
 
 
+def test_loads_are_not_told_to_drop_what_an_empty_database_has_not(project: Path, server: ServerModel) -> None:
+    transport = RecordingTransport(server)
+    schoolctl(project, transport, *GOLDEN)
+    dumps = [argv for call in transport.calls if call.operation == "dump_parts" for argv, _ in call.arguments["parts"]]
+    assert dumps
+    assert all("--skip-add-drop-table" in argv for argv in dumps)
+
+
 def test_those_of_an_image_that_runs_no_more_are_removed(project: Path, server: ServerModel) -> None:
     schoolctl(project, RecordingTransport(server), *GOLDEN)
     server.containers["schools-tools"]["image"] = "schools/bench:newer"

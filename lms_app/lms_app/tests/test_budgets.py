@@ -3,7 +3,7 @@ from unittest.mock import patch
 import frappe
 
 from lms_app.services import branding, catalogue, certificates, content, enrolment, progress, quiz_engine
-from lms_app.tests import school
+from lms_app.tests import crowd, school
 from lms_app.tests.site_case import SiteTestCase
 
 
@@ -73,3 +73,15 @@ class TestBudgets(SiteTestCase):
     def test_my_courses_ask_one(self):
         with self.assertQueryCount(1):
             progress.courses_of(self.user)
+
+    def test_a_crowd_is_a_school_that_its_pages_can_show(self):
+        with patch.dict(frappe.conf, allow_tests=1), patch.object(frappe.db, "commit"):
+            found = crowd.make(courses=9, lessons=3, pupils=4, keys=2)
+        self.assertEqual(frappe.db.count("Academy Enrollment", {"student": "crowd-4"}), crowd.COURSES_EACH)
+        self.assertEqual(catalogue.course_page("crowd-9", "Guest").course.lesson_count, 3)
+        for number, pupil in enumerate(found["pupils"], 1):
+            user = f"crowd-{number}@example.com"
+            progress.beat(user, pupil["lesson"], 0)
+            slug, lesson = pupil["path"].removeprefix("/learn/c/").split("/l/")
+            self.assertEqual(content.lesson_page(slug, lesson, user).decision.reason, "")
+            self.assertTrue(quiz_engine.start(user, found["quiz"]))
