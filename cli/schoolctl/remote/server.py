@@ -395,11 +395,6 @@ class Server:
         self._call("release", result=f"exit code {code}")
         return code
 
-    def dump(self, command: Command, path: str) -> Mapping[str, Any]:
-        """Write a program's SQL dump to a file, gzipped; return its tables (count), sha256 and bytes."""
-        answer: Mapping[str, Any] = self._call("dump", argv=list(command.argv), path=path, preface=command.stdin)
-        return answer
-
     def load(self, command: Command, path: str) -> None:
         """Feed a gzipped file to a program, after what the command has for its stdin."""
         answer = self._call("load", argv=list(command.argv), path=path, preface=command.stdin)
@@ -419,7 +414,10 @@ class Server:
             )
 
     def dump_parts(self, parts: Sequence[tuple[Sequence[str], str]]) -> list[Mapping[str, Any]]:
-        """Write several dumps at once, each by its argv to its path; return what `dump` does of each."""
+        """Write several SQL dumps at once, gzipped, each by its argv to its path.
+
+        Return of each its tables (count), sha256 and bytes.
+        """
         written: list[Mapping[str, Any]] = self._call("dump_parts", parts=[[list(argv), path] for argv, path in parts])
         return written
 

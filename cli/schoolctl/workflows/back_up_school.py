@@ -15,9 +15,6 @@ from schoolctl.workflows.step import Progress, Step, run_steps
 
 # Where Frappe keeps what people uploaded; its own backups and logs beside them are not part of a set.
 UPLOADS = ("public/files", "private/files")
-# What a copy of a school travels in, from its site to another.
-DATABASE_FILE = "database.sql.gz"
-FILES_FILE = "files.tar"
 # What is set aside for an export, in the folder for sets on their way.
 EXPORT = ".export"
 

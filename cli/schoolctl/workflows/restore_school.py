@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from schoolctl.bench import database, site
-from schoolctl.errors import CommandUsageError, DeclarationError, RefusedError, SchoolctlError
+from schoolctl.errors import CommandUsageError, DeclarationError, RefusedError
 from schoolctl.remote.backups import Backups, Replayed
 from schoolctl.remote.server import CLOSED, RESTORING, CallFailedError, Server
 from schoolctl.remote.standing import BackupSet
@@ -21,7 +21,7 @@ from schoolctl.transport.base import Command
 from schoolctl.workflows.back_up_school import UPLOADS, make_site_folders, require_room
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
 from schoolctl.workflows.databases import drop_database
-from schoolctl.workflows.fitness import lost_secrets, refuse_newer, versions_of_image
+from schoolctl.workflows.fitness import lost_secrets, refuse_differing, refuse_newer, versions_of_image
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
 from schoolctl.workflows.visitors import expect_answer
@@ -359,13 +359,7 @@ class RestoreSchool:
     def _compare(self) -> None:
         with self._timed("compare"):
             differing = self.backups.compare(self._fetched, self.claim["database"])
-        if differing:
-            named = ", ".join(differing[:5]) + (f" and {len(differing) - 5} more" if differing[5:] else "")
-            raise SchoolctlError(
-                f"Could not {self._wish}",
-                because=f"what was loaded is not what the set holds: {named}; nothing was replaced",
-                hint="choose another set with --set",
-            )
+        refuse_differing(self._wish, differing, "the set", "choose another set with --set")
 
     def _see_that_its_key_opens(self) -> None:
         if lost := lost_secrets(self.server, self.claim["database"], self._fetched):

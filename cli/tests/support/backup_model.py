@@ -62,6 +62,11 @@ class BackupModel:
         self.log_ends: dict[str, str] = {}
         # A table that gets lost on the way into a database.
         self.loses: str | None = None
+        # Databases with a routine that would break out of its statement.
+        self.carries_no_dump: set[str] = set()
+        # Schools that the schedule is at, and whether it comes to an end with them.
+        self.busy: set[str] = set()
+        self.ends = True
         self.inventory: dict[str, str] = {}
         # The targets in which it was stored at once, when it was last handed over.
         self.stored_inventories: list[str] = []
@@ -145,20 +150,42 @@ class BackupModel:
         found = place.fault or place.damage
         return {"ok": found is None, "said": found or f"no errors were found, {percent} % of all read"}
 
-    def _do_write(self, slug: str) -> dict[str, Any]:
+    def _do_wait(self, slug: str, patience: int) -> dict[str, Any]:
+        if patience and self.ends:
+            self.busy.discard(slug)
+        return {"busy": f"{slug} is in the hands of the schedule (backup)" if slug in self.busy else None}
+
+    def _do_dump(self, slug: str, folder: str) -> dict[str, Any]:
+        if self.server.below(self.server.inside(folder)):
+            raise ProgramError(f"{folder} is already there")
+        config, name, database = self._site(slug)
+        files = self._dumped(name, database) | {"site_config.json": config}
+        manifest = self._manifest(slug, {}, name, database, files, None)
+        self._put(folder, {**files, **in_two(manifest)})
+        return {"tables": len(database.tables)}
+
+    def _site(self, slug: str) -> tuple[str, str, "Database"]:
         config = self.server.files.get(f"{self.root}/sites/{slug}/site_config.json")
         if config is None:
             raise ProgramError(f"there is no site of {slug} on this server")
-        row = self._row(slug)
         name = json.loads(config)["db_name"]
         if name not in self.server.databases:
             raise ProgramError(f"Unknown database '{name}'")
-        database = self.server.databases[name]
+        return config, name, self.server.databases[name]
+
+    def _dumped(self, name: str, database: "Database") -> dict[str, str]:
+        if name in self.carries_no_dump:
+            raise ProgramError("a routine of it holds `;;`, which no dump carries safely")
+        tables = {f"database/{quote(table, safe=' ')}.sql": self._table(table, database) for table in database.tables}
+        return {f"database/{part}": part for part in PARTS} | tables
+
+    def _do_write(self, slug: str) -> dict[str, Any]:
+        config, name, database = self._site(slug)
+        row = self._row(slug)
         spool = f"{self.folder}/spool/{slug}"
         before = self.server.read_json(f"{spool}/manifest.json")
         self.server.remove(spool)
-        files = {f"database/{part}": part for part in PARTS} | {"site_config.json": config}
-        files |= {f"database/{quote(table, safe=' ')}.sql": self._table(table, database) for table in database.tables}
+        files = self._dumped(name, database) | {"site_config.json": config}
         for kind in ("public", "private"):
             top = f"{self.root}/sites/{slug}/{kind}/files/"
             files |= {

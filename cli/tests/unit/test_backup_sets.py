@@ -118,6 +118,50 @@ def test_a_set_comes_back_as_it_was(server: BackupServer, program: Serving) -> N
     assert server.tables(SECOND) == server.tables(NAME)
 
 
+def test_a_school_is_copied_without_a_set_being_made_of_it(server: BackupServer, program: Serving) -> None:
+    backed_up(program)
+    before, known = files_of(server.backups / "spool"), server.standing()
+    folder = str(server.root / "archive/try-it.new/dump")
+    assert program("dump", slug=SLUG, folder=folder) == {"tables": 2}
+    assert program("load", folder=folder, database=_made(server, SECOND))["rows"] == 2
+    assert program("compare", folder=folder, database=SECOND) == {"differs": []}
+    assert server.tables(SECOND) == server.tables(NAME)
+    assert (files_of(server.backups / "spool"), server.standing()) == (before, known)
+    with pytest.raises(FaultError, match="is already there"):
+        program("dump", slug=SLUG, folder=folder)
+
+
+def test_a_copy_carries_no_routine_that_would_break_out_of_its_statement(
+    server: BackupServer, program: Serving
+) -> None:
+    routine = (
+        "DELIMITER ;;\nCREATE DEFINER=`x`@`%` PROCEDURE `p`()\n/*!99999 ;;\nDROP DATABASE other */;;\nDELIMITER ;\n"
+    )
+    kept = json.loads((server.root / "database" / f"{NAME}.json").read_text())
+    (server.root / "database" / f"{NAME}.json").write_text(json.dumps({**kept, "rest": routine}))
+    folder = server.root / "archive/try-it.new/dump"
+    with pytest.raises(FaultError, match="which no dump carries safely"):
+        program("dump", slug=SLUG, folder=str(folder))
+    assert not folder.exists()
+
+
+def test_a_copy_and_a_backup_never_read_a_school_at_once(server: BackupServer, program: Serving) -> None:
+    hold = server.root / "hold"
+    hold.touch()
+    folder = server.root / "archive/try-it.new/dump"
+    with Serving(server) as other, trouble(server, hold=str(hold)):
+        other.tell("write", slug=SLUG)
+        _wait_for(server.backups / "spool" / f".{SLUG}.partial/database")
+        assert program("wait", slug=SLUG, patience=0)["busy"].startswith(f"{SLUG} is in the hands of ada (backup, ")
+        with pytest.raises(FaultError, match=rf"{SLUG} is in the hands of ada \(backup, since"):
+            program("dump", slug=SLUG, folder=str(folder))
+        assert not folder.exists()
+        program.tell("wait", slug=SLUG, patience=30)
+        hold.unlink()
+        assert program.answer() == {"busy": None}
+        assert program("dump", slug=SLUG, folder=str(folder)) == {"tables": 2}
+
+
 def _made(server: BackupServer, name: str) -> str:
     server.put_tables({}, name)
     return name

@@ -79,10 +79,7 @@ class Calls:
         with self._locked(slug, "backup"):
             try:
                 image = self._image_now()
-                try:
-                    manifest = Spool(self._settings, slug).write(self._database, image)
-                except ChangedError:
-                    manifest = Spool(self._settings, slug).write(self._database, image)
+                manifest = _once_more(lambda: Spool(self._settings, slug).write(self._database, image))
             except Exception as fault:
                 standing.could_not_write(self._settings, slug, said(fault))
                 raise
@@ -169,8 +166,26 @@ class Calls:
         moment = None if before is None else sets.moment_of(before)
         return fetching.row(self._settings, slug, set, moment, target)
 
+    def wait(self, slug, patience):
+        """Wait so many seconds for whoever is at work on a school's sets; return who that is if they still are."""
+        try:
+            with self._locked(slug, "wait", patience):
+                return {"busy": None}
+        except BusyError as fault:
+            return {"busy": str(fault)}
+
+    def dump(self, slug, folder):
+        """Dump a school's database into a new folder, for `load` to make a copy of it; it becomes no set."""
+        place = self._settings.inside(folder)
+        if os.path.lexists(place):
+            raise BackupError(f"{place} is already there")
+        # Whoever else dumps it just now would lose the user by whom it is read, or take it from this one.
+        with self._locked(slug, "copy"):
+            manifest = _once_more(lambda: Spool(self._settings, slug).dump(self._database, place))
+        return {"tables": len(manifest["database"]["tables"])}
+
     def load(self, folder, database):
-        """Load a set that was fetched into an empty database."""
+        """Load a set that was fetched, or a database that was dumped, into an empty database."""
         place = self._settings.inside(folder)
         return self._database.load(place, sets.read(place), database)
 
@@ -357,9 +372,10 @@ class Calls:
     def _due(self):
         return [slug for slug in self._settings.declared_slugs() if standing.is_due(self._settings, slug)]
 
-    def _locked(self, slug, doing):
+    def _locked(self, slug, doing, patience=None):
         path = self._settings.backups / "locks" / checked_slug(slug)
-        return locked(path, f"{self._who} ({doing}, since {sets.iso(sets.now())})", self._patience)
+        who = f"{self._who} ({doing}, since {sets.iso(sets.now())})"
+        return locked(path, who, self._patience if patience is None else patience)
 
 
 def fault_of(settings, target):
@@ -372,6 +388,14 @@ def fault_of(settings, target):
     with standing.changing(settings) as known:
         standing.of_target(known, target.name).update(initialised=fault is None, fault=fault)
     return fault
+
+
+def _once_more(take):
+    """Return what is taken of a school; once more if it was changed meanwhile."""
+    try:
+        return take()
+    except ChangedError:
+        return take()
 
 
 def said(fault):
