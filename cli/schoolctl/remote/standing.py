@@ -9,7 +9,8 @@ from typing import Any
 class BackupSet:
     """One set of a school: when it was taken (ISO, UTC), what it holds, and the targets that have it.
 
-    What nobody knows of it is None. image: what ran when it was taken.
+    What nobody knows of it is None. image: what ran when it was taken. disputed: those targets that have several of
+    this name, not the same, and nobody can tell which of them the server stored.
     """
 
     slug: str
@@ -20,6 +21,7 @@ class BackupSet:
     tables: int | None = None
     files: int | None = None
     image: str | None = None
+    disputed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ def set_of(slug: str, set_id: str, row: Mapping[str, Any]) -> BackupSet:
         row.get("tables"),
         row.get("files"),
         row.get("image"),
+        tuple(row.get("disputed") or ()),
     )
 
 

@@ -36,9 +36,9 @@ _BESIDE = ".beside"
 class Wanted:
     """Which set, and what of it.
 
-    set_id: None takes the newest. at: the moment (ISO, UTC) that the school shall be as of. or_before: as near before
-    it as there is a log. target: None takes any that has it. only: db or files; None takes both. of: whose set it is,
-    if it is another school's.
+    set_id: None takes the newest; with @ and a snapshot behind it where a name has several. at: the moment (ISO, UTC)
+    that the school shall be as of. or_before: as near before it as there is a log. target: None takes any that has it.
+    only: db or files; None takes both. of: whose set it is, if it is another school's.
     """
 
     set_id: str | None = None
@@ -249,7 +249,7 @@ class RestoreSchool:
                 hint=f"make one with `schoolctl backup {self._of}`",
             )
         if self._set_id:
-            fitting = [one for one in known if one.set_id == self._set_id]
+            fitting = [one for one in known if one.set_id == self._name]
         elif self.wanted.at:
             fitting = [one for one in known if one.taken <= self.wanted.at]
         else:
@@ -261,7 +261,11 @@ class RestoreSchool:
                 because=f"there are {', '.join(one.set_id for one in known[-10:])}",
             )
         self._chosen = fitting[-1]
-        self._set_id = self._chosen.set_id
+        self._set_id = self._set_id or self._chosen.set_id
+
+    @property
+    def _name(self) -> str | None:
+        return self._set_id and self._set_id.partition("@")[0]
 
     @property
     def _where(self) -> str:
@@ -323,7 +327,7 @@ class RestoreSchool:
                 target=self.wanted.target,
                 or_older=self.wanted.set_id is None,
             )
-        if self.manifest["set"] != self._set_id:
+        if self.manifest["set"] != self._name:
             where = f"in {self.wanted.target}" if self.wanted.target else "in every target that has it"
             self.notes.append(
                 f"warning: the set {self._set_id} is damaged {where}; {self.manifest['set']}, of"

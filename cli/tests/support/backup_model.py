@@ -67,6 +67,8 @@ class BackupModel:
         # Schools that the schedule is at, and whether it comes to an end with them.
         self.busy: set[str] = set()
         self.ends = True
+        # Sets of which each target has several that are not the same.
+        self.disputed: set[str] = set()
         self.inventory: dict[str, str] = {}
         # The targets in which it was stored at once, when it was last handed over.
         self.stored_inventories: list[str] = []
@@ -239,6 +241,7 @@ class BackupModel:
                     known = self._known(whole(files))
                     row = found.setdefault((school, set_id), {"slug": school, "set": set_id, **known, "targets": []})
                     row["targets"].append(name)
+                    row["disputed"] = row["targets"] if set_id in self.disputed else []
         return sorted(found.values(), key=lambda row: (order(row["set"]), row["slug"]))
 
     def _do_fetch(
@@ -252,6 +255,9 @@ class BackupModel:
     ) -> dict[str, Any]:
         if self.server.below(self.server.inside(folder)):
             raise ProgramError(f"{folder} is already there")
+        set, _, snapshot = (set or "").partition("@")  # noqa: A001 - as the program has it
+        if set in self.disputed and not snapshot:
+            raise ProgramError(f"local has the set {set} more than once: they are {set}@1a1a1a1a, {set}@2b2b2b2b")
         try:
             return self._fetched(slug, set, target, folder)
         except ProgramError:

@@ -21,6 +21,7 @@ from tests.support.backup_server import KEY, NAME, SLUG, BackupServer, FaultErro
 from tests.support.restic_keys import cheapen
 
 SECOND = "sch000000000002"
+FORGED = "2020-01-01 00:00:00"
 
 
 @pytest.fixture
@@ -509,13 +510,13 @@ def test_a_wrong_key_opens_nothing(server: BackupServer, program: Serving) -> No
     assert not (server.backups / "fetched").exists()
 
 
-def put_snapshot(server: BackupServer, folder: Path, name: str) -> None:
-    """Store a folder as somebody would who has got the server's key, under the name of a set."""
+def put_snapshot(server: BackupServer, folder: Path, name: str, time: str = "") -> None:
+    """Store a folder as whoever got the server's key can, under the name of a set and at a time of their own."""
     repository, key = str(server.backups / "repository"), str(server.root / "key")
     environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": key}
     tags = [word for tag in ("kind=set", f"school={SLUG}", f"set={name}") for word in ("--tag", tag)]
-    argv = [server.restic, "backup", "--quiet", "--host", "schools", *tags, str(folder)]
-    subprocess.run(argv, env=environment, capture_output=True, check=True)
+    argv = [server.restic, "backup", "--quiet", "--host", "schools", *(["--time", time] if time else []), *tags]
+    subprocess.run([*argv, str(folder)], env=environment, capture_output=True, check=True)
 
 
 def spoiled(server: BackupServer, name: str) -> Path:
@@ -538,6 +539,77 @@ def test_a_snapshot_that_was_stored_later_under_the_name_of_a_set_does_not_hide_
     assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
     [row] = program("sets", slug=SLUG)
     assert row["targets"] == ["local"]
+
+
+def test_a_server_that_knows_what_it_stored_takes_that_and_no_snapshot_that_says_to_be_older(
+    server: BackupServer, program: Serving
+) -> None:
+    name = backed_up(program)
+    put_snapshot(server, spoiled(server, name), name, FORGED)
+    backed_up(program)
+    program("fetch", slug=SLUG, set=name, folder=str(server.backups / "fetched"))
+    assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
+    assert [row["disputed"] for row in program("sets", slug=SLUG)] == [[], []]
+
+
+def test_a_new_server_takes_neither_of_two_snapshots_that_say_to_be_one_set_until_it_is_told_which(
+    server: BackupServer, program: Serving
+) -> None:
+    name = backed_up(program)
+    [own] = [row["id"] for row in snapshots(server, f"set={name}")]
+    put_snapshot(server, spoiled(server, name), name, FORGED)
+    (server.backups / "standing.json").unlink()
+    folder = server.backups / "fetched"
+    for call, more in (("fetch", {"folder": str(folder), "or_older": True}), ("row", {})):
+        with pytest.raises(FaultError, match=rf"local has the set {name} more than once.*@{own[:8]}") as told:
+            program(call, slug=SLUG, **more)
+        assert str(told.value).count(f"{name}@") == 2
+    assert not folder.exists()
+    assert [row["disputed"] for row in program("sets", slug=SLUG)] == [["local"]]
+    program("fetch", slug=SLUG, set=f"{name}@{own[:8]}", folder=str(folder))
+    assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+    assert program("row", slug=SLUG, set=f"{name}@{own[:8]}")["title"] == "Tech School"
+    for other in ("ffffffff", "x", ""):
+        with pytest.raises(FaultError):
+            program("fetch", slug=SLUG, set=f"{name}@{other}", folder=str(server.backups / "again"))
+
+
+def test_a_set_that_is_disputed_in_one_target_is_not_taken_from_another_unless_that_is_named(
+    server: BackupServer, repository: Path
+) -> None:
+    # Whoever could store a second one there could have put one in the place of the first here.
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        name = backed_up(program)
+        program("store", slug=SLUG, target="second")
+        put_snapshot(server, spoiled(server, name), name, FORGED)
+        (server.backups / "standing.json").unlink()
+        folder = server.backups / "fetched"
+        with pytest.raises(FaultError, match="more than once"):
+            program("fetch", slug=SLUG, folder=str(folder))
+        program("fetch", slug=SLUG, target="second", folder=str(folder))
+        assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+
+
+def test_the_row_is_read_from_the_next_target_where_the_first_has_it_damaged(
+    server: BackupServer, repository: Path
+) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        backed_up(program)
+        program("store", slug=SLUG, target="second")
+        for path in (server.backups / "repository/data").rglob("*"):
+            if path.is_file():
+                path.unlink()
+        assert program("row", slug=SLUG)["title"] == "Tech School"
+        with pytest.raises(FaultError, match="local: "):
+            program("row", slug=SLUG, target="local")
 
 
 def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_where_that_is_asked(

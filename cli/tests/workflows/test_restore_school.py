@@ -137,6 +137,20 @@ def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_and_that_is_told
     assert run.code == 1
 
 
+def test_of_several_that_say_to_be_one_set_none_is_taken_until_one_is_named(project: Path, worked: ServerModel) -> None:
+    newest = worked.backups.names(SLUG)[-1]
+    worked.backups.disputed = {newest}
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 1
+    assert f"{newest}@1a1a1a1a, {newest}@2b2b2b2b" in run.stderr
+    assert worked.orphans() == []
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--set", f"{newest}@1a1a1a1a")
+    assert run.code == 0, run.stderr
+    assert is_back(worked)
+    assert "warning" not in run.stderr
+
+
 def test_a_target_that_is_named_is_the_only_one_that_is_asked(project: Path, worked: ServerModel) -> None:
     stored(worked, "database/tabUser.sql", "rot")
     with untouched(worked, SLUG):

@@ -143,6 +143,7 @@ class Calls:
                     "set": name,
                     "taken": entry.get("taken") or sets.iso(sets.moment_of_name(name)),
                     "targets": sorted(places),
+                    "disputed": fetching.disputed(places),
                     "bytes": entry.get("bytes", one["bytes"]),
                     **{key: entry.get(key) for key in ("tables", "files", "image")},
                 }

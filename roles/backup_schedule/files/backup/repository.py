@@ -107,7 +107,8 @@ class Repository:
     def snapshots(self, kind=SET, **tags):
         """Return the snapshots of a kind, oldest first; tags: more that they must have, such as school.
 
-        Of each: snapshot, path, bytes (None where restic does not know), and its tags by name.
+        Of each: snapshot, tree (what it holds, as a hash), path, time, bytes (None where restic does not know), and its
+        tags by name.
         """
         wanted = ",".join(f"{name}={value}" for name, value in {"kind": kind, **tags}.items())
         done = self._restic("snapshots", "--json", "--no-lock", "--tag", wanted, timeout=_LIST_S)
@@ -118,6 +119,7 @@ class Repository:
         found = [
             {
                 "snapshot": row["id"],
+                "tree": row["tree"],
                 "path": row["paths"][0],
                 "time": row["time"],
                 "bytes": (row.get("summary") or {}).get("total_bytes_processed"),

@@ -82,6 +82,7 @@ def stored(settings, manifest, target, done):
         }
         entry = school["known"].setdefault(manifest["set"], {**sets.summary(manifest), "targets": []})
         entry["targets"] = sorted({*entry["targets"], target})
+        entry.setdefault("snapshots", {})[target] = done["snapshot"]
 
 
 def could_not_store(settings, slug, target, fault):
