@@ -214,13 +214,16 @@ class Backups:
 
     # --- what else is kept -------------------------------------------------------------------------------------------
 
-    def keep_inventory(self, files: Mapping[str, str], *, store: bool = False) -> dict[str, str]:
+    def keep_inventory(self, files: Mapping[str, str]) -> list[str]:
         """Hand over the inventory's files, by name their text: they are stored with the next set.
 
-        store: at once, in every target that lacks them. Return by target why it has not got them.
+        Return the targets that lack them as they are now; none is asked.
         """
-        found: dict[str, str] = self._ask("keep_inventory", files=dict(files), store=store)["faults"]
-        return found
+        return [str(name) for name in self._ask("keep_inventory", files=dict(files))["lacking"]]
+
+    def begin_storing_inventory(self) -> None:
+        """Let the server store the inventory by itself in every target that lacks it, without waiting for it."""
+        self.server.run(Command(("systemctl", "start", "--no-block", "schools-backup-inventory.service")))
 
     def standing(self) -> Standing:
         """Return what is written down of all sets and drills; no repository is asked, nor the program."""

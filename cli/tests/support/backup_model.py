@@ -70,7 +70,7 @@ class BackupModel:
         # Sets of which each target has several that are not the same.
         self.disputed: set[str] = set()
         self.inventory: dict[str, str] = {}
-        # The targets in which it was stored at once, when it was last handed over.
+        # The targets in which it was stored behind a command.
         self.stored_inventories: list[str] = []
 
     @property
@@ -374,11 +374,17 @@ class BackupModel:
         self._keep_standing(standing)
         return done
 
-    def _do_keep_inventory(self, files: dict[str, str], store: bool) -> dict[str, Any]:
-        self.inventory = files
-        faults = {name: target.fault for name, target in self.targets.items() if target.fault and store}
-        self.stored_inventories = [name for name in self.targets if store and name not in faults]
-        return {"faults": faults}
+    def _do_keep_inventory(self, files: dict[str, str]) -> dict[str, Any]:
+        self.inventory, self.stored_inventories = files, []
+        return {"lacking": sorted(self.targets) if self.has_key else []}
+
+    def store_inventory(self) -> None:
+        """Store it as the server does by itself, and write down which targets could not take it."""
+        self.stored_inventories = [name for name, target in self.targets.items() if not target.fault]
+        standing = self.standing()
+        for name, target in self.targets.items():
+            standing["targets"].setdefault(name, {})["inventory_fault"] = target.fault
+        self._keep_standing(standing)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -816,20 +816,51 @@ def test_the_inventory_is_stored_with_the_next_set_and_only_when_it_is_another(
 
 
 @pytest.mark.usefixtures("program")
-def test_the_inventory_is_stored_at_once_where_that_is_asked_and_a_target_that_fails_is_told(
-    server: BackupServer,
-) -> None:
+def test_to_keep_the_inventory_asks_no_target_and_says_which_of_them_lack_it(server: BackupServer) -> None:
     server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.restic = str(server.root / "no-restic")
     server.write_settings()
+    files = {"schools.yml": "schools: {}\n"}
     with Serving(server) as told:
-        for _ in range(2):
-            faults = told("keep_inventory", files={"schools.yml": "schools: {}\n"}, store=True)["faults"]
-            assert list(faults) == ["away"]
-            assert "there is no repository at" in faults["away"]
-            assert len(snapshots(server, "kind=inventory")) == 1
+        assert told("keep_inventory", files=files) == {"lacking": ["away", "local"]}
+    server.restic = restic()
+    server.write_settings()
+    assert calls(server).store_inventory().keys() == {"away"}
+    with Serving(server) as told:
+        assert told("keep_inventory", files=files) == {"lacking": ["away"]}
+        assert told("keep_inventory", files={"schools.yml": "schools: {a: b}\n"}) == {"lacking": ["away", "local"]}
         # A server without a key makes no backups, and has been told to make none.
         (server.root / "key").unlink()
-        assert told("keep_inventory", files={"schools.yml": "schools: {a: b}\n"}, store=True) == {"faults": {}}
+        assert told("keep_inventory", files=files) == {"lacking": []}
+
+
+@pytest.mark.usefixtures("program")
+def test_the_inventory_is_stored_by_itself_in_each_target_that_lacks_it(server: BackupServer) -> None:
+    server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.write_settings()
+    calls(server).keep_inventory({"schools.yml": "schools: {}\n"})
+    for _ in range(2):
+        faults = calls(server).store_inventory()
+        assert list(faults) == ["away"]
+        assert "there is no repository at" in faults["away"]
+        assert len(snapshots(server, "kind=inventory")) == 1
+
+
+def test_a_store_without_a_parent_makes_restic_read_no_snapshot_that_is_there(
+    server: BackupServer, program: Serving
+) -> None:
+    program("keep_inventory", files={"schools.yml": "schools: {}\n"})
+    backed_up(program)
+    said = server.root / "said"
+    wrapper = server.root / "restic-that-tells"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >> {said}\nexec {server.restic} "$@"\n')
+    wrapper.chmod(0o755)
+    server.restic = str(wrapper)
+    server.write_settings()
+    program("keep_inventory", files={"schools.yml": "schools: {a: b}\n"})
+    assert calls(server).store_inventory() == {}
+    [stored] = [line for line in said.read_text().splitlines() if line.startswith("backup ")]
+    assert " --force " in f"{stored} "
 
 
 # --- hostile words ----------------------------------------------------------------------------------------------------

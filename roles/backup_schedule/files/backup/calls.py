@@ -17,7 +17,6 @@ from backup.spool import Spool, image_of
 
 _INVENTORY_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}\.yml")
 _INVENTORY_LIMIT = 10_000_000
-_INVENTORY_PATIENCE_S = 30
 _IMAGE_AGE_S = 60
 
 
@@ -209,6 +208,7 @@ class Calls:
             if repository.target.append_only:
                 return 0
             removed = sum(repository.keep(those, dict(policy)) for policy, those in policies.items())
+            repository.keep_inventory(self._settings.keep)
             if prune:
                 repository.prune()
             return removed
@@ -305,10 +305,10 @@ class Calls:
 
     # --- the inventory -----------------------------------------------------------------------------------------------
 
-    def keep_inventory(self, files, store=False):
-        """Keep a copy of the inventory's files; it is stored with the next set. files: the text of each by its name.
+    def keep_inventory(self, files):
+        """Keep a copy of the inventory's files, to be stored with the next set or by `store_inventory`.
 
-        store: also at once, in every target that lacks it. Return why one has not got it, by target.
+        files: the text of each by its name. Return which targets lack them as they are now; none is asked.
         """
         if sum(map(len, files.values())) > _INVENTORY_LIMIT:
             raise BackupError("these are no files of an inventory")
@@ -323,40 +323,51 @@ class Calls:
         for path in folder.iterdir():
             if path.name not in files:
                 path.unlink()
-        return {"faults": self._store_inventory_everywhere() if store and self._settings.key_file.exists() else {}}
+        return {"lacking": self._lacking_inventory() if self._settings.key_file.exists() else []}
 
-    def _store_inventory_everywhere(self):
+    def store_inventory(self):
+        """Store the inventory in every target that lacks it as it is now; return why one has not got it, by target."""
         known, faults = standing.read(self._settings), {}
 
-        def try_to_store(target):
-            if fault := known["targets"].get(target.name, {}).get("fault"):
-                # It was away at the last look, and somebody waits; the next set that it gets brings this along.
-                faults[target.name] = str(fault).removeprefix(f"{target.name}: ")
-                return
+        def try_to_store(name):
+            target = self._settings.target(name)
+            # One that is gone is found out at once, and not only when restic has tried for long.
+            fault = fault_of(self._settings, target)
             try:
-                self._store_inventory(Repository(self._settings, target), known, _INVENTORY_PATIENCE_S)
-            except BackupError as fault:
-                faults[target.name] = str(fault).removeprefix(f"{target.name}: ")
+                if fault is None:
+                    self._store_inventory(Repository(self._settings, target), known)
+            except BackupError as found:
+                fault = str(found)
+                with standing.changing(self._settings) as changed:
+                    standing.of_target(changed, name)["inventory_fault"] = fault
+            if fault is not None:
+                faults[name] = fault
 
         with concurrent.futures.ThreadPoolExecutor(max(1, len(self._settings.targets))) as pool:
-            list(pool.map(try_to_store, self._settings.targets.values()))
+            list(pool.map(try_to_store, self._lacking_inventory()))
         return dict(sorted(faults.items()))
 
-    def _store_inventory(self, repository, known, patience=None):
+    def _store_inventory(self, repository, known):
         """Store the inventory's files if the target has not got them as they are now."""
+        digest, target = self._inventory_now(), repository.target.name
+        if digest in {None, known["targets"].get(target, {}).get("inventory")}:
+            return
+        repository.store(self._settings.backups / "inventory", {"kind": INVENTORY}, sets.now())
+        with standing.changing(self._settings) as changed:
+            standing.of_target(changed, target).update(inventory=digest, inventory_fault=None)
+
+    def _lacking_inventory(self):
+        digest, known = self._inventory_now(), standing.read(self._settings)["targets"]
+        return sorted(name for name in self._settings.targets if digest != known.get(name, {}).get("inventory"))
+
+    def _inventory_now(self):
+        """Return what tells the inventory's files from how they were before; None where there are none."""
         folder = self._settings.backups / "inventory"
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        if not paths:
-            return
         digest = hashlib.sha256()
         for path in paths:
             digest.update(f"{path.name}\0{sha256(path)}\n".encode())
-        target = repository.target.name
-        if known["targets"].get(target, {}).get("inventory") == digest.hexdigest():
-            return
-        repository.store(folder, {"kind": INVENTORY}, sets.now(), patience=patience)
-        with standing.changing(self._settings) as changed:
-            standing.of_target(changed, target)["inventory"] = digest.hexdigest()
+        return digest.hexdigest() if paths else None
 
     def standing(self):
         """Return what is known."""

@@ -158,6 +158,9 @@ def _about_targets(settings, known, moment):
                 found[f"check {name}"] = f"the target {name} {last}"
         if name in settings.targets and target.get("kept") and not target["fault"]:
             found[f"kept {name}"] = f"the target {name}: old sets could not be let go of: {target['kept']}"
+        if name in settings.targets and target.get("inventory_fault") and not target["fault"]:
+            words = f"the target {name} has not got the inventory as it is now: {target['inventory_fault']}"
+            found[f"inventory {name}"] = words
     return found
 
 
