@@ -696,6 +696,25 @@ def test_a_set_whose_upload_changed_before_it_was_stored_is_taken_once_more(
     assert server.standing()["schools"][SLUG]["sets"]["local"]["fault"] is None
 
 
+def test_a_set_that_is_taken_once_more_for_one_target_goes_to_those_that_have_the_one_before(
+    server: BackupServer, repository: Path
+) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.targets["third"] = {"repository": str(server.root / "third")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second", server.root / "third"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        first = backed_up(program)
+        (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
+        again = program("store", slug=SLUG, target="second")["set"]
+        assert again != first
+        held = {row["set"]: row["targets"] for row in program("sets", slug=SLUG)}
+        assert held == {first: ["local"], again: ["local", "second"]}
+        # What was not to have it yet is left to whoever asks for it.
+        assert program("store", slug=SLUG, target="third")["set"] == again
+
+
 def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:
     name = backed_up(program)
     (server.backups / "declared" / f"{SLUG}.json").unlink()

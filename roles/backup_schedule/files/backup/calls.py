@@ -89,13 +89,26 @@ class Calls:
         }
 
     def store(self, slug, target):
-        """Store the set that lies in the spool in a target; one whose uploads changed since is taken once more."""
+        """Store the set that lies in the spool in a target; one whose uploads changed since is taken once more.
+
+        The targets that had got it already get the new one as well, so that the newest is wherever one shall be.
+        """
         place = self._settings.target(target)
         try:
             return self._store_alone(slug, target, place)
         except ChangedError:
+            others = self._having(slug) - {target}
             self.write(slug)
-            return self._store_alone(slug, target, place)
+            done = self._store_alone(slug, target, place)
+            for name in sorted(others):
+                self._store_alone(slug, name, self._settings.target(name))
+            return done
+
+    def _having(self, slug):
+        """Return the targets that have the set which lies in the spool."""
+        name = sets.read(self._settings.spool(slug))["set"]
+        places = standing.read(self._settings)["schools"].get(slug, {}).get("sets", {})
+        return {target for target in self._settings.targets if places.get(target, {}).get("newest") == name}
 
     def _store_alone(self, slug, target, place):
         with self._locked(slug, f"backup to {target}"):
