@@ -389,8 +389,7 @@ class RestoreSchool:
             raise RefusedError(
                 f"Could not bring `{self._slug}` to {until}",
                 because=fault.reason,
-                hint=f"`--at {until} --or-before` takes what there is of the log; `--set {self._set_id}` restores it"
-                f" as of {self.manifest['taken']}",
+                hint=f"`--set {self._set_id}` restores it as of {self.manifest['taken']}",
                 details=fault.details,
             ) from None
         if reached := self.replayed.reaches_until:

@@ -317,7 +317,8 @@ class BackupModel:
             raise ProgramError(self.log_fault)
         ends = self.log_ends.get(target or "", until)
         if ends < until and not or_before:
-            raise ProgramError(f"the binary logs in {target} reach until {ends}: `--at {ends}` is as far as they go")
+            words = f"`--at {ends}` is as far as they go; `--or-before` goes as far by itself"
+            raise ProgramError(f"the binary logs in {target} reach until {ends}: {words}")
         reached, until = ends if ends < until else None, min(ends, until)
         done = [
             table

@@ -728,7 +728,7 @@ def test_out_of_one_target_alone_it_goes_as_far_as_that_target_has_logs(lonely: 
     logs.archive(lonely.settings)
     lonely.settings.targets["vault"] = vault
     with pytest.raises(
-        BackupError, match=r"in vault reach until (.*Z), and .* is not there: `--at \1` is as far"
+        BackupError, match=r"in vault reach until (.*Z), and .* is not there: `--at \1` is as far.*`--or-before` goes"
     ) as said:
         lonely.replay(until, "vault")
     offered = str(said.value).partition("--at ")[2].partition("`")[0]
@@ -751,7 +751,7 @@ def test_a_target_that_has_no_log_of_a_set_has_the_set_alone(lonely: World) -> N
     was = lonely.content(SIDE)
     lonely.server.run("INSERT INTO tabUser VALUES ('late', 9, 'x')", SCHOOL)
     until = lonely.settle()
-    with pytest.raises(BackupError, match="no binary log in vault goes on from the set"):
+    with pytest.raises(BackupError, match=r"no binary log in vault goes on from the set .* `--or-before` takes"):
         lonely.replay(until, "vault")
     lonely.begin_again()
     done = lonely.replay(until, "vault", or_before=True)

@@ -349,6 +349,7 @@ def test_a_moment_that_no_log_reaches_is_refused_with_the_set_before_it(project:
     assert run.code == 5
     assert "the logs of 2026-01-30T03:00:00Z are missing" in run.stderr
     assert "`--set 20260130T020000Z` restores it as of 2026-01-30T02:00:00Z" in run.stderr
+    assert "--or-before" not in run.stderr, "it would meet the same obstacle"
 
 
 def test_out_of_one_target_it_goes_as_far_as_the_log_there_and_says_so(project: Path, logged: ServerModel) -> None:
@@ -358,7 +359,7 @@ def test_out_of_one_target_it_goes_as_far_as_the_log_there_and_says_so(project: 
         run = schoolctl(project, RecordingTransport(logged), *late)
     assert run.code == 5
     assert "reach until 2026-01-30T10:15:00Z: `--at 2026-01-30T10:15:00Z` is as far as they go" in run.stderr
-    assert "`--at 2026-01-30T12:00:00Z --or-before` takes what there is of the log" in run.stderr
+    assert "`--or-before` goes as far by itself" in run.stderr
     run = schoolctl(project, RecordingTransport(logged), *late, "--or-before")
     assert run.code == 0, run.stderr
     assert "The log ends at 2026-01-30T10:15:00Z, so that it is as of then, not of 2026-01-30T12:00:00Z." in run.stderr

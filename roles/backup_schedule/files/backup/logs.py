@@ -386,11 +386,12 @@ def _said_of(end, manifest, target):
     if end.reached is None:
         return (
             f"no binary log{there} goes on from the set {manifest['set']}, which is as of {manifest['taken']}:"
-            f" {end} is not there"
+            f" {end} is not there. `--or-before` takes the set alone"
         )
     reached = _iso(max(end.reached, sets.moment_of(manifest["taken"]).timestamp()))
     return (
-        f"the binary logs{there} reach until {reached}, and {end} is not there: `--at {reached}` is as far as they go"
+        f"the binary logs{there} reach until {reached}, and {end} is not there: `--at {reached}` is as far as they go;"
+        " `--or-before` goes as far by itself"
     )
 
 
