@@ -143,7 +143,7 @@ class Context:
         except KeyboardInterrupt:
             reason = "it was interrupted; the next command that changes it, or `backup`, hands it over"
         except SchoolctlError as fault:
-            reason = fault.reason if isinstance(fault, CallFailedError) else fault.because or fault.what
+            reason = fault.reason
         else:
             return
         self.ui.say(f"warning: the inventory as it is now is not with the backups: {reason}")
@@ -204,7 +204,7 @@ class Context:
         try:
             begin_refill(self.server, self.pooled(), self.project.platform.pool_size)
         except SchoolctlError as fault:
-            self.ui.say(f"warning: the pool is not refilled: {fault.because or fault.what}")
+            self.ui.say(f"warning: the pool is not refilled: {fault.reason}")
 
     def certify(self, schools: Sequence[School]) -> None:
         """Get what these schools' certificates lack; that one cannot be had is only a warning."""

@@ -223,7 +223,7 @@ class Backups:
 
     def begin_storing_inventory(self) -> None:
         """Let the server store the inventory by itself in every target that lacks it, without waiting for it."""
-        self.server.run(Command(("systemctl", "start", "--no-block", "schools-backup-inventory.service")))
+        self.server.begin("schools-backup-inventory")
 
     def standing(self) -> Standing:
         """Return what is written down of all sets and drills; no repository is asked, nor the program."""

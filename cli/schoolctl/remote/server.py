@@ -161,8 +161,12 @@ class CallFailedError(SchoolctlError):
             because=f"{command.mask(because)}, says `{command.shown()}` on {host}",
             details=command.mask(details),
         )
-        # In the program's own words.
-        self.reason = command.mask(because)
+        self._said = command.mask(because)
+
+    @property
+    def reason(self) -> str:
+        """The fact in the program's own words."""
+        return self._said
 
 
 class UnprovisionedError(RefusedError):
@@ -487,9 +491,13 @@ class Server:
         rows: list[dict[str, Any]] = json.loads(self.run(Command(argv), timeout=_CERTIFYING_S + 30 * len(slugs)).stdout)
         return rows
 
+    def begin(self, service: str) -> None:
+        """Let the server begin what it does by itself at its time, without waiting for it. service: its unit's name."""
+        self.run(Command(("systemctl", "start", "--no-block", f"{service}.service")))
+
     def begin_certifying(self) -> None:
         """Let the server see to all certificates by itself, without waiting for it."""
-        self.run(Command(("systemctl", "start", "--no-block", "schools-certs.service")))
+        self.begin("schools-certs")
 
     def keep_certificate(self, slug: str, bundle: str) -> dict[str, Any]:
         """Hand over a school's own certificate with its key (PEM); return names, issuer, expires, trusted, missing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from schoolctl.errors import DeclarationError, SchoolctlError, UnreachableError
 from schoolctl.remote.backups import Backups, Stored, Written
-from schoolctl.remote.server import CallFailedError, Server, UnprovisionedError
+from schoolctl.remote.server import Server, UnprovisionedError
 from schoolctl.remote.standing import BackupFacts
 from schoolctl.transport.base import Command
 from schoolctl.workflows.databases import drop_database
@@ -135,8 +135,7 @@ class BackUpSchool:
         )
 
     def _said(self, target: str, fault: SchoolctlError) -> str:
-        words = fault.reason if isinstance(fault, CallFailedError) else fault.because or fault.what
-        return words if words.startswith(f"{target}: ") else f"{target}: {words}"
+        return fault.reason if fault.reason.startswith(f"{target}: ") else f"{target}: {fault.reason}"
 
     def _read_back(self) -> None:
         self._drop_fetched()
