@@ -131,19 +131,22 @@ class Context:
             self.hand_over_inventory()
 
     def hand_over_inventory(self) -> None:
-        """Let the backups have the inventory as it is now; that a target cannot take it is only a warning.
+        """Let the backups have the inventory as it is now, behind the command; that they cannot is only a warning.
 
         So is Ctrl-C meanwhile: the command has done its work, and what it has to tell, a password even, is told once.
         """
         from schoolctl.remote.backups import Backups
-        from schoolctl.workflows.keep_inventory import KeepInventory, not_kept
+        from schoolctl.workflows.keep_inventory import KeepInventory
 
         try:
-            warnings = KeepInventory(Backups(self.server), self.project.inventory).store()
+            KeepInventory(Backups(self.server), self.project.inventory).hand_over()
         except KeyboardInterrupt:
-            warnings = [not_kept("it was interrupted; the next command that changes it, or `backup`, hands it over")]
-        for warning in warnings:
-            self.ui.say(warning)
+            reason = "it was interrupted; the next command that changes it, or `backup`, hands it over"
+        except SchoolctlError as fault:
+            reason = fault.reason
+        else:
+            return
+        self.ui.say(f"warning: the inventory as it is now is not with the backups: {reason}")
 
     @contextmanager
     def recorded(self, what: str, wish: str) -> Iterator[Server]:
@@ -201,7 +204,7 @@ class Context:
         try:
             begin_refill(self.server, self.pooled(), self.project.platform.pool_size)
         except SchoolctlError as fault:
-            self.ui.say(f"warning: the pool is not refilled: {fault.because or fault.what}")
+            self.ui.say(f"warning: the pool is not refilled: {fault.reason}")
 
     def certify(self, schools: Sequence[School]) -> None:
         """Get what these schools' certificates lack; that one cannot be had is only a warning."""

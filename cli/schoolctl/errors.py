@@ -20,6 +20,11 @@ class SchoolctlError(Exception):
         self.hint = hint
         self.details = details
 
+    @property
+    def reason(self) -> str:
+        """The fact alone, for whoever is told otherwise what could not be done."""
+        return self.because or self.what
+
     def __str__(self) -> str:
         return f"{self.what}: {self.because}" if self.because else self.what
 

@@ -182,15 +182,22 @@ def cli(_kind: str) -> Iterator[Section]:
     yield Section("Start-up", machine(), "x python -c pass", rows)
 
 
-def server(kind: str) -> Iterator[Section]:
-    """Measure a lab of our own from bare to its schools, and take it away. kind: real, stand-in or auto."""
+@contextmanager
+def own_lab(kind: str) -> Iterator[float]:
+    """Make a lab of our own, give the seconds that it took, and take it away. kind: real, stand-in or auto."""
     timed([SCHOOLCTL, "lab", "down", "--name", LAB])
     try:
         say("making the lab")
         up, _ = timed([SCHOOLCTL, "lab", "up", "--name", LAB, "--bench", kind])
-        yield from on_lab(up)
+        yield up
     finally:
         timed([SCHOOLCTL, "lab", "down", "--name", LAB])
+
+
+def server(kind: str) -> Iterator[Section]:
+    """Measure a lab of our own from bare to its schools, and take it away. kind: real, stand-in or auto."""
+    with own_lab(kind) as up:
+        yield from on_lab(up)
 
 
 def on_lab(up: float) -> Iterator[Section]:
@@ -282,17 +289,12 @@ def openings(word: str, runs: int) -> dict[str, Openings]:
 
 def disk(kind: str) -> Iterator[Section]:
     """Measure new schools in a lab of our own while each wait of the database for its disk takes a known time."""
-    timed([SCHOOLCTL, "lab", "down", "--name", LAB])
-    try:
-        say("making the lab")
-        timed([SCHOOLCTL, "lab", "up", "--name", LAB, "--bench", kind])
+    with own_lab(kind):
         lab("provision")
         note = f"{machine()} {bench_words()} The databases lie in memory, so that only the wait that is added counts."
         move_databases_to_memory()
         for delay in DELAYS_MS:
             yield on_disk_with(delay, note)
-    finally:
-        timed([SCHOOLCTL, "lab", "down", "--name", LAB])
 
 
 def on_disk_with(delay: int, note: str) -> Section:
@@ -391,10 +393,7 @@ def open_school(slug: str, *options: str) -> tuple[float, str]:
 
 def many(_kind: str) -> Iterator[Section]:
     """Measure commands on fifty schools of the stand-in bench, in a lab of our own."""
-    timed([SCHOOLCTL, "lab", "down", "--name", LAB])
-    try:
-        say("making the lab")
-        timed([SCHOOLCTL, "lab", "up", "--name", LAB, "--bench", "stand-in"])
+    with own_lab("stand-in"):
         lab("provision")
         rows = "".join(
             f"  many-{number}:\n    title: Many {number}\n    domain: many-{number}.example\n" for number in range(MANY)
@@ -422,23 +421,16 @@ def many(_kind: str) -> Iterator[Section]:
             Row("`apply --all --jobs 4`, all missing", [opened], beside),
         ]
         yield Section("Fifty schools", note, "x show", rows_of_table)
-    finally:
-        timed([SCHOOLCTL, "lab", "down", "--name", LAB])
 
 
 def edge(kind: str) -> Iterator[Section]:
     """Measure what visitors wait for, on a lab of our own: through the edge, and at the bench itself."""
-    timed([SCHOOLCTL, "lab", "down", "--name", LAB])
-    try:
-        say("making the lab")
-        timed([SCHOOLCTL, "lab", "up", "--name", LAB, "--bench", kind])
+    with own_lab(kind):
         lab("provision")
         open_school("visited")
         in_lab("sh", "-c", "command -v wrk || { apt-get update && apt-get install --yes wrk; } >/dev/null")
         yield from visits(f"{machine()} {bench_words()}")
         yield from first_pages(f"{machine()} {bench_words()}")
-    finally:
-        timed([SCHOOLCTL, "lab", "down", "--name", LAB])
 
 
 def visits(note: str) -> Iterator[Section]:
@@ -543,6 +535,7 @@ def said_in_lab(*argv: str) -> str:
 def backups(kind: str) -> Iterator[Section]:
     """Measure sets, restores and drills of schools that are much alike, then sets of many small ones."""
     with own_lab(kind):
+        lab("provision")
         place = "locale: {country: Ireland, language: en, timezone: Europe/Dublin, currency: EUR}"
         slugs = open_many("alike", ALIKE, place)
         say("giving each school files of its own")
@@ -552,6 +545,7 @@ def backups(kind: str) -> Iterator[Section]:
         yield from keeping(slugs, note)
         yield bringing_back(slugs[:SCHOOLS], note)
     with own_lab("stand-in"):
+        lab("provision")
         open_many("small", SMALL_SCHOOLS, "")
         say(f"backing up {SMALL_SCHOOLS} small schools")
         first, _ = lab("backup", "--all", "--jobs", "2")
@@ -630,19 +624,6 @@ def bringing_back(slugs: Sequence[str], note: str) -> Section:
             Row("`verify-backup`", proofs, whole),
         ],
     )
-
-
-@contextmanager
-def own_lab(kind: str) -> Iterator[None]:
-    """Have a lab of our own that is ready for schools, for as long as the block runs. kind: real, stand-in or auto."""
-    timed([SCHOOLCTL, "lab", "down", "--name", LAB])
-    try:
-        say("making the lab")
-        timed([SCHOOLCTL, "lab", "up", "--name", LAB, "--bench", kind])
-        lab("provision")
-        yield
-    finally:
-        timed([SCHOOLCTL, "lab", "down", "--name", LAB])
 
 
 def open_many(word: str, number: int, more: str) -> list[str]:

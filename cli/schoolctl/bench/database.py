@@ -145,26 +145,6 @@ def bytes_by_table(printed: str) -> dict[str, int]:
     return {row[0]: sum(int(row[place]) for place in (data, indexes) if row[place] != "NULL") for row in rows}
 
 
-def create_reader(name: str, password: str) -> Command:
-    """Make the user by whom `dump` reads a database, anew if there is one: it may read that, and do nothing else."""
-    return _sql(_CREATE_READER.format(_checked(name), _checked_password(password)), password)
-
-
-def dump(name: str, password: str) -> Command:
-    """Print a consistent dump by the reader of a database: rows in the order of their keys, no date.
-
-    So like gives like.
-    """
-    argv = (*_DUMP_READING, *_CONSISTENTLY, "--skip-triggers", _checked(name))
-    return Command(argv, f"{_checked_password(password)}\n", (password,))
-
-
-def dump_definitions(name: str) -> Command:
-    """Print what makes the triggers, routines and events of a database; no table is read for it."""
-    options = ("--no-data", "--no-create-info", "--triggers", "--routines", "--events")
-    return Command((*_DUMP, *options, _checked(name)))
-
-
 def dump_of(name: str, tables: Sequence[str]) -> tuple[str, ...]:
     """Return argv that prints a dump of some tables alone, for an empty database."""
     # To drop what is not there makes MariaDB wait six times for the disk, and all loads behind one another.
@@ -172,7 +152,7 @@ def dump_of(name: str, tables: Sequence[str]) -> tuple[str, ...]:
 
 
 def load(name: str) -> Command:
-    """Read a dump from stdin into an empty database."""
+    """Read a dump that no school's people had a hand in, as of a golden site, from stdin into an empty database."""
     return Command((*CLIENT, _checked(name)))
 
 

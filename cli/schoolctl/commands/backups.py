@@ -34,6 +34,11 @@ def backups(
     kept = Backups(context.server)
     standing = kept.standing()
     known = kept.sets(slug) if fresh else [one for school in standing.schools.values() for one in school.known]
+    for one in (one for one in known if one.disputed):
+        context.ui.say(
+            f"warning: {', '.join(one.disputed)} has several snapshots that say to be {one.set_id} of {one.slug}, and"
+            f" they differ: `schoolctl restore {one.slug} --set {one.set_id}` names them"
+        )
     rows = _rows([one for one in known if slug in {None, one.slug}], standing)
     if context.ui.as_json:
         context.ui.data(rows)

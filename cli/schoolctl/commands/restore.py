@@ -203,7 +203,7 @@ def _result(context: Context, restoring: RestoreSchool, progress: Progress, *, d
         except UnreachableError:
             raise
         except SchoolctlError as fault:
-            restoring.notes.append(f"warning: it is restored, but not backed up since: {fault.because or fault.what}")
+            restoring.notes.append(f"warning: it is restored, but not backed up since: {fault.reason}")
     for note in restoring.notes:
         context.ui.say(f"{slug}: {note}")
     return result

@@ -90,7 +90,7 @@ def _show(context: Context, reports: list[Report]) -> None:
     rows = []
     for report in reports:
         found = report.fault.report if isinstance(report.fault, UnprovenError) else report.result or {}
-        because = str(report.fault.because or report.fault.what) if report.fault else None
+        because = report.fault.reason if report.fault else None
         rows.append({"slug": report.slug, **found, "ok": report.fault is None, "because": because})
     if context.ui.as_json:
         context.ui.data(rows)

@@ -420,16 +420,13 @@ class Agent:
         os.write(words, json.dumps(argv).encode())
         return f"/proc/{os.getpid()}/fd/{words}"
 
-    def do_dump(self, argv: list[str], path: str, preface: str = "") -> dict[str, Any]:
-        """Write a program's output gzipped to `path`; count its tables; refuse a dump that does not end as one.
-
-        preface: all that it gets on its stdin, a line or two.
-        """
+    def dump(self, argv: list[str], path: str) -> dict[str, Any]:
+        """Write a program's output gzipped to `path`; count its tables; refuse a dump that does not end as one."""
         tables, tail = 0, b""
-        with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as first:
-            first.write(preface.encode())
-            first.seek(0)
-            process = subprocess.Popen(argv, stdin=first, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            )
             # mtime 0 and no name: the same rows give the same bytes.
             with open(self.inside(path), "wb") as file, gzip.GzipFile("", "wb", 4, file, mtime=0) as packed:
                 for line in cast(IO[bytes], process.stdout):
@@ -490,9 +487,9 @@ class Agent:
         return answered
 
     def do_dump_parts(self, parts: list[list[Any]]) -> list[dict[str, Any]]:
-        """Write several dumps at once, each as `dump` does; parts: argv and path of each."""
+        """Write several dumps at once, gzipped; parts: argv and path of each."""
         with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
-            return list(pool.map(lambda part: self.do_dump(*part), parts))
+            return list(pool.map(lambda part: self.dump(*part), parts))
 
     def do_load_parts(self, argv: list[str], parts: list[list[str]]) -> dict[str, Any]:
         """Feed several gzipped files to one program each, at once; return the worst code, with what was said of it.

@@ -172,13 +172,25 @@ class Backups:
         found: dict[str, Any] = self._ask("row", slug=slug, set=set_id, before=before, target=target)
         return found
 
+    def wait(self, slug: str, seconds: int) -> str | None:
+        """Wait so long for whoever is at work on the sets of a school; return who that is if they still are."""
+        busy: str | None = self._ask("wait", slug=slug, patience=seconds)["busy"]
+        return busy
+
+    def dump(self, slug: str, folder: str) -> None:
+        """Dump a school's database, and nothing else, into a folder that does not exist yet, for `load`.
+
+        What a school's own user made of it, and could make the administrator act when it is loaded, is refused.
+        """
+        self._ask("dump", slug=slug, folder=folder)
+
     def load(self, folder: str, database: str) -> Loaded:
-        """Load a set in a folder into a database that is there and empty."""
+        """Load a set or a dump in a folder into a database that is there and empty."""
         found = self._ask("load", folder=folder, database=database)
         return Loaded(found["tables"], found["rows"], found["seconds"])
 
     def compare(self, folder: str, database: str) -> list[str]:
-        """Return the tables whose dump is not, byte for byte, what a set in a folder holds."""
+        """Return the tables whose dump is not, byte for byte, what a set or a dump in a folder holds."""
         return [str(name) for name in self._ask("compare", folder=folder, database=database)["differs"]]
 
     def replay(
@@ -202,13 +214,16 @@ class Backups:
 
     # --- what else is kept -------------------------------------------------------------------------------------------
 
-    def keep_inventory(self, files: Mapping[str, str], *, store: bool = False) -> dict[str, str]:
+    def keep_inventory(self, files: Mapping[str, str]) -> list[str]:
         """Hand over the inventory's files, by name their text: they are stored with the next set.
 
-        store: at once, in every target that lacks them. Return by target why it has not got them.
+        Return the targets that lack them as they are now; none is asked.
         """
-        found: dict[str, str] = self._ask("keep_inventory", files=dict(files), store=store)["faults"]
-        return found
+        return [str(name) for name in self._ask("keep_inventory", files=dict(files))["lacking"]]
+
+    def begin_storing_inventory(self) -> None:
+        """Let the server store the inventory by itself in every target that lacks it, without waiting for it."""
+        self.server.begin("schools-backup-inventory")
 
     def standing(self) -> Standing:
         """Return what is written down of all sets and drills; no repository is asked, nor the program."""

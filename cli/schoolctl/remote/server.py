@@ -161,8 +161,12 @@ class CallFailedError(SchoolctlError):
             because=f"{command.mask(because)}, says `{command.shown()}` on {host}",
             details=command.mask(details),
         )
-        # In the program's own words.
-        self.reason = command.mask(because)
+        self._said = command.mask(because)
+
+    @property
+    def reason(self) -> str:
+        """The fact in the program's own words."""
+        return self._said
 
 
 class UnprovisionedError(RefusedError):
@@ -395,11 +399,6 @@ class Server:
         self._call("release", result=f"exit code {code}")
         return code
 
-    def dump(self, command: Command, path: str) -> Mapping[str, Any]:
-        """Write a program's SQL dump to a file, gzipped; return its tables (count), sha256 and bytes."""
-        answer: Mapping[str, Any] = self._call("dump", argv=list(command.argv), path=path, preface=command.stdin)
-        return answer
-
     def load(self, command: Command, path: str) -> None:
         """Feed a gzipped file to a program, after what the command has for its stdin."""
         answer = self._call("load", argv=list(command.argv), path=path, preface=command.stdin)
@@ -419,7 +418,10 @@ class Server:
             )
 
     def dump_parts(self, parts: Sequence[tuple[Sequence[str], str]]) -> list[Mapping[str, Any]]:
-        """Write several dumps at once, each by its argv to its path; return what `dump` does of each."""
+        """Write several SQL dumps at once, gzipped, each by its argv to its path.
+
+        Return of each its tables (count), sha256 and bytes.
+        """
         written: list[Mapping[str, Any]] = self._call("dump_parts", parts=[[list(argv), path] for argv, path in parts])
         return written
 
@@ -489,9 +491,13 @@ class Server:
         rows: list[dict[str, Any]] = json.loads(self.run(Command(argv), timeout=_CERTIFYING_S + 30 * len(slugs)).stdout)
         return rows
 
+    def begin(self, service: str) -> None:
+        """Let the server begin what it does by itself at its time, without waiting for it. service: its unit's name."""
+        self.run(Command(("systemctl", "start", "--no-block", f"{service}.service")))
+
     def begin_certifying(self) -> None:
         """Let the server see to all certificates by itself, without waiting for it."""
-        self.run(Command(("systemctl", "start", "--no-block", "schools-certs.service")))
+        self.begin("schools-certs")
 
     def keep_certificate(self, slug: str, bundle: str) -> dict[str, Any]:
         """Hand over a school's own certificate with its key (PEM); return names, issuer, expires, trusted, missing."""

@@ -9,7 +9,8 @@ from typing import Any
 class BackupSet:
     """One set of a school: when it was taken (ISO, UTC), what it holds, and the targets that have it.
 
-    What nobody knows of it is None. image: what ran when it was taken.
+    What nobody knows of it is None. image: what ran when it was taken. disputed: those targets that have several of
+    this name, not the same, and nobody can tell which of them the server stored.
     """
 
     slug: str
@@ -20,6 +21,7 @@ class BackupSet:
     tables: int | None = None
     files: int | None = None
     image: str | None = None
+    disputed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,15 @@ class Standing:
 
     schools: by slug. targets: by name the damage that the last check found, else what was wrong at the last look; None
     for nothing. checked: by name when that was (ISO, UTC), None for never. kept: by name why old sets could not be let
-    go of. logs_fault: why the last changes of databases could not be put away; logs_put_away: when they last were, or,
-    if never, from when on they should have been.
+    go of; inventory: by name why the inventory as it is now is not there. logs_fault: why the last changes of databases
+    could not be put away; logs_put_away: when they last were, or, if never, from when on they should have been.
     """
 
     schools: Mapping[str, SchoolStanding] = field(default_factory=dict)
     targets: Mapping[str, str | None] = field(default_factory=dict)
     checked: Mapping[str, str | None] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
+    inventory: Mapping[str, str] = field(default_factory=dict)
     logs_fault: str | None = None
     logs_put_away: str | None = None
 
@@ -143,6 +146,7 @@ def standing_of(document: Mapping[str, Any] | None) -> Standing:
         {name: row.get("damage") or row.get("fault") for name, row in targets.items()},
         {name: row.get("checked") for name, row in targets.items()},
         {name: row["kept"] for name, row in targets.items() if row.get("kept")},
+        {name: row["inventory_fault"] for name, row in targets.items() if row.get("inventory_fault")},
         logs.get("fault"),
         logs.get("archived") or logs.get("since"),
     )
@@ -175,6 +179,7 @@ def set_of(slug: str, set_id: str, row: Mapping[str, Any]) -> BackupSet:
         row.get("tables"),
         row.get("files"),
         row.get("image"),
+        tuple(row.get("disputed") or ()),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from schoolctl.errors import DeclarationError, SchoolctlError, UnreachableError
 from schoolctl.remote.backups import Backups, Stored, Written
-from schoolctl.remote.server import CallFailedError, Server, UnprovisionedError
+from schoolctl.remote.server import Server, UnprovisionedError
 from schoolctl.remote.standing import BackupFacts
 from schoolctl.transport.base import Command
 from schoolctl.workflows.databases import drop_database
@@ -15,9 +15,6 @@ from schoolctl.workflows.step import Progress, Step, run_steps
 
 # Where Frappe keeps what people uploaded; its own backups and logs beside them are not part of a set.
 UPLOADS = ("public/files", "private/files")
-# What a copy of a school travels in, from its site to another.
-DATABASE_FILE = "database.sql.gz"
-FILES_FILE = "files.tar"
 # What is set aside for an export, in the folder for sets on their way.
 EXPORT = ".export"
 
@@ -138,8 +135,7 @@ class BackUpSchool:
         )
 
     def _said(self, target: str, fault: SchoolctlError) -> str:
-        words = fault.reason if isinstance(fault, CallFailedError) else fault.because or fault.what
-        return words if words.startswith(f"{target}: ") else f"{target}: {words}"
+        return fault.reason if fault.reason.startswith(f"{target}: ") else f"{target}: {fault.reason}"
 
     def _read_back(self) -> None:
         self._drop_fetched()

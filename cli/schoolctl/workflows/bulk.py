@@ -32,7 +32,7 @@ class Report:
     def row(self) -> dict[str, Any]:
         """The report as plain values."""
         details = self.result if isinstance(self.result, dict) else {}
-        because = str(self.fault.because or self.fault.what) if self.fault else None
+        because = self.fault.reason if self.fault else None
         return {
             **details,
             "slug": self.slug,

@@ -64,4 +64,4 @@ def keep_own(server: Server, slug: str, bundle: str) -> dict[str, Any]:
 def said(fault: SchoolctlError) -> str:
     """Return what the program on the server said, without its name."""
     words = fault.result.stderr.strip() if isinstance(fault, CommandFailedError) else ""
-    return words.partition(PROGRAM)[2] or fault.because or fault.what
+    return words.partition(PROGRAM)[2] or fault.reason

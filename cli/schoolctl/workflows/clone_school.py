@@ -11,6 +11,7 @@ from typing import Any
 
 from schoolctl.bench import database, redis, site
 from schoolctl.errors import DeclarationError, RefusedError, SchoolctlError
+from schoolctl.remote.backups import Backups
 from schoolctl.remote.server import CLOSED, MAKING, Server
 from schoolctl.schools import store
 from schoolctl.schools.changes import checked
@@ -19,13 +20,14 @@ from schoolctl.transport.base import Command
 from schoolctl.workflows import back_up_school
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
 from schoolctl.workflows.databases import drop_database
+from schoolctl.workflows.fitness import refuse_differing
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
 from schoolctl.workflows.visitors import expect_answer, unanswered
 
 DOING = "clone"
-# What makes triggers, routines and events: loaded when the tables are there.
-_DEFINITIONS_FILE = "definitions.sql.gz"
+# For so long a backup of the school that is under way is waited for: both would read it by the same user.
+_PATIENCE_S = 900
 # By this name, and a password of its own, the edge lets people in to a copy.
 USER = "staging"
 
@@ -104,10 +106,12 @@ class CloneSchool:
 
     def __post_init__(self) -> None:
         """Name the places that the steps work on."""
+        self.backups = Backups(self.server)
         self._slug = self.copy.slug
         self._making: str = self.school["site_dir"] + MAKING
         # Where root alone may write: whoever gets into the bench must not lead the unpacking astray by a link.
         self._beside = self.server.path("archive", self._slug + MAKING)
+        self._dumped = f"{self._beside}/dump"
         self._auth = self.server.path("edge", "auth", self._slug)
         self._database_password = ""
         self._declares = False
@@ -122,8 +126,10 @@ class CloneSchool:
             Step("Claim the name", is_done=self._opened, do=self._claim_name, undo=self._drop_claim),
             Step("Write it into schools.yml", is_done=self._declared, do=self._declare, undo=self._take_back_row),
             Step("Make its database and user", is_done=self._opened, do=self._make_database, undo=self._drop_database),
+            Step("Wait for its backup that is under way", is_done=self._is_at_rest, do=self._wait),
             Step("Dump the school's database", is_done=self._opened, do=self._dump, undo=self._drop_beside),
             Step("Load the dump", is_done=self._opened, do=self._load),
+            Step("Compare it with the dump", is_done=self._opened, do=self._compare),
             Step("Copy its files", is_done=self._opened, do=self._copy_files),
             Step("Give it a configuration of its own", is_done=self._opened, do=self._configure),
             Step("Hand it to the bench", is_done=self._opened, do=self._hand_over, undo=self._drop_making),
@@ -171,6 +177,9 @@ class CloneSchool:
 
     def _declared(self) -> bool:
         return store.load(self.schools_file).get(self._slug) == self.copy
+
+    def _is_at_rest(self) -> bool:
+        return self._opened() or self.backups.wait(self.source["slug"], 0) is None
 
     def _is_locked(self) -> bool:
         # As long as the claim is open, nobody has been told a password.
@@ -238,31 +247,30 @@ class CloneSchool:
         if name := self.claim.get("database"):
             drop_database(self.server, name)
 
+    def _wait(self) -> None:
+        if busy := self.backups.wait(self.source["slug"], _PATIENCE_S):
+            raise SchoolctlError(
+                f"Could not copy `{self.source['slug']}`",
+                because=busy,
+                hint="run the same command again when that is done; what was made is taken back",
+            )
+
     def _dump(self) -> None:
         self.server.make_folder(self._beside)
-        name, password = back_up_school.site_database(self.server, self.source), new_password()
-        self._run(database.create_reader(name, password))
-        dump = self.server.dump(database.dump(name, password), f"{self._beside}/{back_up_school.DATABASE_FILE}")
-        self._tables = dump["tables"]
-        self.server.dump(database.dump_definitions(name), f"{self._beside}/{_DEFINITIONS_FILE}")
+        self.backups.dump(self.source["slug"], self._dumped)
 
     def _drop_beside(self) -> None:
         self.server.remove(self._beside)
 
     def _load(self) -> None:
-        name = self.claim["database"]
-        for file in (back_up_school.DATABASE_FILE, _DEFINITIONS_FILE):
-            self.server.load(database.load(name), f"{self._beside}/{file}")
-        found = len(self.server.run(database.tables(name)).stdout.splitlines())
-        if found != self._tables:
-            raise SchoolctlError(
-                f"Could not copy `{self.source['slug']}`",
-                because=f"its database has {self._tables} tables, but {found} arrived",
-                hint="run the same command again; what was made is taken back",
-            )
+        self.backups.load(self._dumped, self.claim["database"])
+
+    def _compare(self) -> None:
+        differing = self.backups.compare(self._dumped, self.claim["database"])
+        refuse_differing(f"copy `{self.source['slug']}`", differing, "the school", "run the same command again")
 
     def _copy_files(self) -> None:
-        packed = f"{self._beside}/{back_up_school.FILES_FILE}"
+        packed = f"{self._beside}/files.tar"
         self.server.pack(self.source["site_dir"], back_up_school.UPLOADS, packed)
         back_up_school.unpack_files(self.server, packed, f"{self._beside}/site")
 

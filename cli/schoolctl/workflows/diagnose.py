@@ -113,7 +113,7 @@ def _look(check: Check) -> Finding:
     try:
         seen = check.look()
     except SchoolctlError as fault:
-        return _unknown(check, str(fault.because or fault.what), time.monotonic() - began)
+        return _unknown(check, fault.reason, time.monotonic() - began)
     seconds = time.monotonic() - began
     if seen.passed_over:
         return Finding(check, Result.PASSED_OVER, seen, seconds)

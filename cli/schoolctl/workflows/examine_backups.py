@@ -34,9 +34,14 @@ def backup_troubles(facts: BackupFacts | None, now: datetime) -> Iterator[Troubl
     yield from _not_stored(facts)
     yield from _not_proven(facts, now)
     yield from _not_checked(facts, now)
-    for target, fault in facts.standing.kept.items():
-        if target in facts.targets and not facts.standing.targets.get(target):
-            yield Trouble(f"Old sets stay in `{target}`", fault, f"schoolctl backup-targets check {target}")
+    for target in facts.targets:
+        if facts.standing.targets.get(target):
+            continue
+        mend = f"schoolctl backup-targets check {target}"
+        if fault := facts.standing.kept.get(target):
+            yield Trouble(f"Old sets stay in `{target}`", fault, mend)
+        if fault := facts.standing.inventory.get(target):
+            yield Trouble(f"The inventory as it is now is not in `{target}`", fault, mend)
     yield from _not_put_away(facts, now)
 
 

@@ -1,9 +1,9 @@
-"""See whether what a set holds fits what runs: apps and their versions, and the key of its stored secrets."""
+"""See whether what a set holds fits what runs, and what was loaded fits the set: apps, tables, stored secrets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from schoolctl.bench import database, site
-from schoolctl.errors import RefusedError
+from schoolctl.errors import RefusedError, SchoolctlError
 from schoolctl.remote.server import Server
 from schoolctl.schools.apps import VERSION, is_older
 
@@ -36,6 +36,17 @@ def refuse_newer(wish: str, found: Mapping[str, str], image: Mapping[str, str]) 
             because=f"it was made by newer code: {'; '.join(newer)}. What that changed, older code does not know",
             hint="run the image that it was made with, or a newer one; or choose an older set",
         )
+
+
+def refuse_differing(wish: str, tables: Sequence[str], source: str, hint: str) -> None:
+    """Raise SchoolctlError if there are tables in which a database that was loaded is not what its source holds.
+
+    wish: as in "Could not <wish>". source: as in "what <source> holds".
+    """
+    if tables:
+        named = ", ".join(tables[:5]) + (f" and {len(tables) - 5} more" if tables[5:] else "")
+        because = f"what was loaded is not what {source} holds: {named}; nothing was replaced"
+        raise SchoolctlError(f"Could not {wish}", because=because, hint=hint)
 
 
 def lost_secrets(server: Server, name: str, folder: str) -> int:

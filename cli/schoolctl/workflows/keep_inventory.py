@@ -1,11 +1,11 @@
 """Keep a copy of the inventory with the backups: with it and the vault's password everything can be made anew."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schoolctl.errors import SchoolctlError
 from schoolctl.remote.backups import Backups
-from schoolctl.remote.server import CallFailedError, UnprovisionedError
+from schoolctl.remote.server import UnprovisionedError
 from schoolctl.schools import inventory_files
 from schoolctl.workflows.step import Step
 
@@ -22,26 +22,17 @@ class KeepInventory:
         """Return the story of keeping them; they are stored with the next set."""
         return [Step("Keep the inventory's files", do=self._keep)]
 
-    def store(self) -> list[str]:
-        """Keep them, and store them in every target that lacks them as they are now; return what was not to be had.
+    def hand_over(self) -> None:
+        """Keep them, and let the server store them behind the command in every target that lacks them as they are now.
 
+        A target may be slow or away: nobody waits for it, and the server tells of it by itself. Raises SchoolctlError.
         A server that makes no backups yet has nowhere to keep them, and is no reason to say anything.
         """
-        try:
-            faults = self.backups.keep_inventory(inventory_files.read(self.inventory).texts, store=True)
-        except UnprovisionedError:
-            return []
-        except SchoolctlError as fault:
-            reason = fault.reason if isinstance(fault, CallFailedError) else fault.because or fault.what
-            return [not_kept(reason)]
-        return [f"warning: the inventory as it is now is not in {name}: {why}" for name, why in faults.items()]
+        with suppress(UnprovisionedError):
+            if self.backups.keep_inventory(inventory_files.read(self.inventory).texts):
+                self.backups.begin_storing_inventory()
 
     def _keep(self) -> None:
         found = inventory_files.read(self.inventory)
         self.left_out += found.left_out
         self.backups.keep_inventory(found.texts)
-
-
-def not_kept(reason: str) -> str:
-    """Return the warning that says why the backups lack the inventory as it is now."""
-    return f"warning: the inventory as it is now is not with the backups: {reason}"

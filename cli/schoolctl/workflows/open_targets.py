@@ -32,7 +32,7 @@ class OpenTargets:
             try:
                 changed = run_steps([self._repository(name)], progress, dry_run=dry_run) or changed
             except SchoolctlError as fault:
-                self.faults[name] = fault.because or fault.what
+                self.faults[name] = fault.reason
         return changed
 
     def _steps(self) -> list[Step]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from schoolctl.bench import database, site
-from schoolctl.errors import CommandUsageError, DeclarationError, RefusedError, SchoolctlError
+from schoolctl.errors import CommandUsageError, DeclarationError, RefusedError
 from schoolctl.remote.backups import Backups, Replayed
 from schoolctl.remote.server import CLOSED, RESTORING, CallFailedError, Server
 from schoolctl.remote.standing import BackupSet
@@ -21,7 +21,7 @@ from schoolctl.transport.base import Command
 from schoolctl.workflows.back_up_school import UPLOADS, make_site_folders, require_room
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
 from schoolctl.workflows.databases import drop_database
-from schoolctl.workflows.fitness import lost_secrets, refuse_newer, versions_of_image
+from schoolctl.workflows.fitness import lost_secrets, refuse_differing, refuse_newer, versions_of_image
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
 from schoolctl.workflows.visitors import expect_answer
@@ -36,9 +36,9 @@ _BESIDE = ".beside"
 class Wanted:
     """Which set, and what of it.
 
-    set_id: None takes the newest. at: the moment (ISO, UTC) that the school shall be as of. or_before: as near before
-    it as there is a log. target: None takes any that has it. only: db or files; None takes both. of: whose set it is,
-    if it is another school's.
+    set_id: None takes the newest; with @ and a snapshot behind it where a name has several. at: the moment (ISO, UTC)
+    that the school shall be as of. or_before: as near before it as there is a log. target: None takes any that has it.
+    only: db or files; None takes both. of: whose set it is, if it is another school's.
     """
 
     set_id: str | None = None
@@ -249,7 +249,7 @@ class RestoreSchool:
                 hint=f"make one with `schoolctl backup {self._of}`",
             )
         if self._set_id:
-            fitting = [one for one in known if one.set_id == self._set_id]
+            fitting = [one for one in known if one.set_id == self._name]
         elif self.wanted.at:
             fitting = [one for one in known if one.taken <= self.wanted.at]
         else:
@@ -261,7 +261,11 @@ class RestoreSchool:
                 because=f"there are {', '.join(one.set_id for one in known[-10:])}",
             )
         self._chosen = fitting[-1]
-        self._set_id = self._chosen.set_id
+        self._set_id = self._set_id or self._chosen.set_id
+
+    @property
+    def _name(self) -> str | None:
+        return self._set_id and self._set_id.partition("@")[0]
 
     @property
     def _where(self) -> str:
@@ -323,7 +327,7 @@ class RestoreSchool:
                 target=self.wanted.target,
                 or_older=self.wanted.set_id is None,
             )
-        if self.manifest["set"] != self._set_id:
+        if self.manifest["set"] != self._name:
             where = f"in {self.wanted.target}" if self.wanted.target else "in every target that has it"
             self.notes.append(
                 f"warning: the set {self._set_id} is damaged {where}; {self.manifest['set']}, of"
@@ -359,13 +363,7 @@ class RestoreSchool:
     def _compare(self) -> None:
         with self._timed("compare"):
             differing = self.backups.compare(self._fetched, self.claim["database"])
-        if differing:
-            named = ", ".join(differing[:5]) + (f" and {len(differing) - 5} more" if differing[5:] else "")
-            raise SchoolctlError(
-                f"Could not {self._wish}",
-                because=f"what was loaded is not what the set holds: {named}; nothing was replaced",
-                hint="choose another set with --set",
-            )
+        refuse_differing(self._wish, differing, "the set", "choose another set with --set")
 
     def _see_that_its_key_opens(self) -> None:
         if lost := lost_secrets(self.server, self.claim["database"], self._fetched):
@@ -391,8 +389,7 @@ class RestoreSchool:
             raise RefusedError(
                 f"Could not bring `{self._slug}` to {until}",
                 because=fault.reason,
-                hint=f"`--at {until} --or-before` takes what there is of the log; `--set {self._set_id}` restores it"
-                f" as of {self.manifest['taken']}",
+                hint=f"`--set {self._set_id}` restores it as of {self.manifest['taken']}",
                 details=fault.details,
             ) from None
         if reached := self.replayed.reaches_until:

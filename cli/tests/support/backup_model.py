@@ -62,8 +62,15 @@ class BackupModel:
         self.log_ends: dict[str, str] = {}
         # A table that gets lost on the way into a database.
         self.loses: str | None = None
+        # Databases with a routine that would break out of its statement.
+        self.carries_no_dump: set[str] = set()
+        # Schools that the schedule is at, and whether it comes to an end with them.
+        self.busy: set[str] = set()
+        self.ends = True
+        # Sets of which each target has several that are not the same.
+        self.disputed: set[str] = set()
         self.inventory: dict[str, str] = {}
-        # The targets in which it was stored at once, when it was last handed over.
+        # The targets in which it was stored behind a command.
         self.stored_inventories: list[str] = []
 
     @property
@@ -145,20 +152,42 @@ class BackupModel:
         found = place.fault or place.damage
         return {"ok": found is None, "said": found or f"no errors were found, {percent} % of all read"}
 
-    def _do_write(self, slug: str) -> dict[str, Any]:
+    def _do_wait(self, slug: str, patience: int) -> dict[str, Any]:
+        if patience and self.ends:
+            self.busy.discard(slug)
+        return {"busy": f"{slug} is in the hands of the schedule (backup)" if slug in self.busy else None}
+
+    def _do_dump(self, slug: str, folder: str) -> dict[str, Any]:
+        if self.server.below(self.server.inside(folder)):
+            raise ProgramError(f"{folder} is already there")
+        config, name, database = self._site(slug)
+        files = self._dumped(name, database) | {"site_config.json": config}
+        manifest = self._manifest(slug, {}, name, database, files, None)
+        self._put(folder, {**files, **in_two(manifest)})
+        return {"tables": len(database.tables)}
+
+    def _site(self, slug: str) -> tuple[str, str, "Database"]:
         config = self.server.files.get(f"{self.root}/sites/{slug}/site_config.json")
         if config is None:
             raise ProgramError(f"there is no site of {slug} on this server")
-        row = self._row(slug)
         name = json.loads(config)["db_name"]
         if name not in self.server.databases:
             raise ProgramError(f"Unknown database '{name}'")
-        database = self.server.databases[name]
+        return config, name, self.server.databases[name]
+
+    def _dumped(self, name: str, database: "Database") -> dict[str, str]:
+        if name in self.carries_no_dump:
+            raise ProgramError("a routine of it holds `;;`, which no dump carries safely")
+        tables = {f"database/{quote(table, safe=' ')}.sql": self._table(table, database) for table in database.tables}
+        return {f"database/{part}": part for part in PARTS} | tables
+
+    def _do_write(self, slug: str) -> dict[str, Any]:
+        config, name, database = self._site(slug)
+        row = self._row(slug)
         spool = f"{self.folder}/spool/{slug}"
         before = self.server.read_json(f"{spool}/manifest.json")
         self.server.remove(spool)
-        files = {f"database/{part}": part for part in PARTS} | {"site_config.json": config}
-        files |= {f"database/{quote(table, safe=' ')}.sql": self._table(table, database) for table in database.tables}
+        files = self._dumped(name, database) | {"site_config.json": config}
         for kind in ("public", "private"):
             top = f"{self.root}/sites/{slug}/{kind}/files/"
             files |= {
@@ -212,6 +241,7 @@ class BackupModel:
                     known = self._known(whole(files))
                     row = found.setdefault((school, set_id), {"slug": school, "set": set_id, **known, "targets": []})
                     row["targets"].append(name)
+                    row["disputed"] = row["targets"] if set_id in self.disputed else []
         return sorted(found.values(), key=lambda row: (order(row["set"]), row["slug"]))
 
     def _do_fetch(
@@ -225,6 +255,9 @@ class BackupModel:
     ) -> dict[str, Any]:
         if self.server.below(self.server.inside(folder)):
             raise ProgramError(f"{folder} is already there")
+        set, _, snapshot = (set or "").partition("@")  # noqa: A001 - as the program has it
+        if set in self.disputed and not snapshot:
+            raise ProgramError(f"local has the set {set} more than once: they are {set}@1a1a1a1a, {set}@2b2b2b2b")
         try:
             return self._fetched(slug, set, target, folder)
         except ProgramError:
@@ -284,7 +317,8 @@ class BackupModel:
             raise ProgramError(self.log_fault)
         ends = self.log_ends.get(target or "", until)
         if ends < until and not or_before:
-            raise ProgramError(f"the binary logs in {target} reach until {ends}: `--at {ends}` is as far as they go")
+            words = f"`--at {ends}` is as far as they go; `--or-before` goes as far by itself"
+            raise ProgramError(f"the binary logs in {target} reach until {ends}: {words}")
         reached, until = ends if ends < until else None, min(ends, until)
         done = [
             table
@@ -341,11 +375,17 @@ class BackupModel:
         self._keep_standing(standing)
         return done
 
-    def _do_keep_inventory(self, files: dict[str, str], store: bool) -> dict[str, Any]:
-        self.inventory = files
-        faults = {name: target.fault for name, target in self.targets.items() if target.fault and store}
-        self.stored_inventories = [name for name in self.targets if store and name not in faults]
-        return {"faults": faults}
+    def _do_keep_inventory(self, files: dict[str, str]) -> dict[str, Any]:
+        self.inventory, self.stored_inventories = files, []
+        return {"lacking": sorted(self.targets) if self.has_key else []}
+
+    def store_inventory(self) -> None:
+        """Store it as the server does by itself, and write down which targets could not take it."""
+        self.stored_inventories = [name for name, target in self.targets.items() if not target.fault]
+        standing = self.standing()
+        for name, target in self.targets.items():
+            standing["targets"].setdefault(name, {})["inventory_fault"] = target.fault
+        self._keep_standing(standing)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

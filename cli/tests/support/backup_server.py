@@ -151,6 +151,10 @@ class Serving:
     def __call__(self, call: str, **arguments: Any) -> Any:
         """Return the result of a call; raises FaultError."""
         self.tell(call, **arguments)
+        return self.answer()
+
+    def answer(self) -> Any:
+        """Return the result of the call that was told last; raises FaultError."""
         answer = json.loads(cast(IO[str], self.process.stdout).readline())
         assert answer["id"] == self._asked
         if "fault" in answer:

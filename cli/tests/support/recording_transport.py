@@ -274,9 +274,6 @@ class RecordingTransport:
         result = json.loads(answer.stdout.splitlines()[-1]) if answer.stdout else None
         return json.dumps({**number, "result": result})
 
-    def _do_dump(self, argv: list[str], path: str, preface: str) -> dict[str, Any]:
-        return self.server.dump(argv, path, preface)
-
     def _do_load(self, argv: list[str], path: str, preface: str) -> dict[str, Any]:
         return self.server.load(argv, path, preface).as_dict()
 

@@ -416,8 +416,8 @@ DUMP = "CREATE TABLE `a` (\n);\nCREATE TABLE `b` (\n);\nINSERT INTO `a` VALUES (
 
 
 def test_a_whole_dump_is_counted_and_like_rows_give_like_bytes(agent: LocalAgent, root: Path) -> None:
-    first = agent("dump", argv=["printf", "%s", DUMP], path=f"{root}/one.gz")
-    second = agent("dump", argv=["printf", "%s", DUMP], path=f"{root}/two.gz")
+    parts = [[["printf", "%s", DUMP], f"{root}/{name}.gz"] for name in ("one", "two")]
+    first, second = agent("dump_parts", parts=parts)
     assert first["tables"] == 2
     assert first == second
     assert gzip.decompress((root / "one.gz").read_bytes()).decode() == DUMP
@@ -427,12 +427,12 @@ def test_a_whole_dump_is_counted_and_like_rows_give_like_bytes(agent: LocalAgent
     "script", ["printf 'CREATE TABLE `a` (\\n'", "printf -- '-- Dump completed\\n'; echo lost >&2; exit 2", "true"]
 )
 def test_a_truncated_or_failed_dump_is_refused_and_leaves_no_file(agent: LocalAgent, root: Path, script: str) -> None:
-    assert refused(agent, "dump", argv=["sh", "-c", script], path=f"{root}/one.gz").kind == "dump"
+    assert refused(agent, "dump_parts", parts=[[["sh", "-c", script], f"{root}/one.gz"]]).kind == "dump"
     assert not (root / "one.gz").exists()
 
 
 def test_what_is_loaded_is_what_was_dumped(agent: LocalAgent, root: Path) -> None:
-    agent("dump", argv=["printf", "%s", DUMP], path=f"{root}/one.gz")
+    agent("dump_parts", parts=[[["printf", "%s", DUMP], f"{root}/one.gz"]])
     done = agent("load", argv=["sh", "-c", f"cat > {root}/loaded"], path=f"{root}/one.gz")
     assert done["code"] == 0
     assert (root / "loaded").read_text() == DUMP

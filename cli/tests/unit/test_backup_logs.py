@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -728,7 +728,7 @@ def test_out_of_one_target_alone_it_goes_as_far_as_that_target_has_logs(lonely: 
     logs.archive(lonely.settings)
     lonely.settings.targets["vault"] = vault
     with pytest.raises(
-        BackupError, match=r"in vault reach until (.*Z), and .* is not there: `--at \1` is as far"
+        BackupError, match=r"in vault reach until (.*Z), and .* is not there: `--at \1` is as far.*`--or-before` goes"
     ) as said:
         lonely.replay(until, "vault")
     offered = str(said.value).partition("--at ")[2].partition("`")[0]
@@ -751,7 +751,7 @@ def test_a_target_that_has_no_log_of_a_set_has_the_set_alone(lonely: World) -> N
     was = lonely.content(SIDE)
     lonely.server.run("INSERT INTO tabUser VALUES ('late', 9, 'x')", SCHOOL)
     until = lonely.settle()
-    with pytest.raises(BackupError, match="no binary log in vault goes on from the set"):
+    with pytest.raises(BackupError, match=r"no binary log in vault goes on from the set .* `--or-before` takes"):
         lonely.replay(until, "vault")
     lonely.begin_again()
     done = lonely.replay(until, "vault", or_before=True)
@@ -835,6 +835,34 @@ def test_logs_from_before_the_oldest_set_go_and_no_others(lonely: World) -> None
     put("logs", 2008, stream="a" * 16, first="schools-bin.000002", last="schools-bin.000002")
     Calls(lonely.settings).forget(["tech-school"])
     assert years() == {"2008"}
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_logs_that_were_let_go_of_are_not_stored_again(lonely: World) -> None:
+    declared = lonely.settings.backups / "declared"
+    declared.mkdir()
+    (declared / "tech-school.json").write_text(json.dumps({"row": {"title": "Tech School"}, "site": "tech-school"}))
+    object.__setattr__(lonely.settings, "keep", {"last": 1})
+    lonely.server.run("UPDATE tabUser SET n = 3; FLUSH BINARY LOGS", SCHOOL)
+    logs.archive(lonely.settings)
+    kept = sorted((lonely.settings.backups / "logs").glob("*/schools-bin.*"))
+    repositories = [Repository(lonely.settings, target) for target in lonely.settings.targets.values()]
+    (lonely.folder / "some").mkdir()
+    (lonely.folder / "some/file").write_text("x")
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    for repository in repositories:
+        tags = {"kind": "set", "school": "tech-school", "set": sets.name_for(later)}
+        repository.store(lonely.folder / "some", tags, later)
+    Calls(lonely.settings).forget(["tech-school"])
+    assert [repository.snapshots("logs") for repository in repositories] == [[], []]
+    assert logs.archive(lonely.settings) == {"files": 0, "bytes": 0}
+    assert [repository.snapshots("logs") for repository in repositories] == [[], []]
+    # They are as good as stored: here, too, they go when their time is over.
+    for path in kept:
+        os.utime(path, (1, 1))
+    logs.archive(lonely.settings)
+    assert not any(path.exists() for path in kept[:-1])
 
 
 @needs_server

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from backup import sets, settings, standing
 from backup.__main__ import Timers
+from backup.calls import Calls
 from backup.errors import BackupError
+from backup.repository import Repository
 
 from tests.support.backup_server import KEY, SLUG, BackupServer, Serving, restic
 from tests.support.restic_keys import cheapen
@@ -127,6 +129,39 @@ def test_old_sets_are_let_go_of_after_a_run(server: BackupServer) -> None:
     with Serving(server) as program:
         assert [row["slug"] for row in program("sets")].count(SLUG) == 2
     assert len(server.standing()["schools"][SLUG]["known"]) == 2
+
+
+def test_old_states_of_the_inventory_are_let_go_of_after_a_run(server: BackupServer) -> None:
+    with Serving(server) as program:
+        for number in range(4):
+            program("keep_inventory", files={"schools.yml": f"schools: {{s{number}: x}}\n"})
+            assert server.run("inventory")[:2] == (0, {"faults": {}, "failed": []})
+    repository = Repository(read(server), read(server).target("local"))
+    assert len(repository.snapshots("inventory")) == 4
+    newest = repository.snapshots("inventory")[-2:]
+    assert server.run("run")[0] == 0
+    assert [row["snapshot"] for row in repository.snapshots("inventory")] == [row["snapshot"] for row in newest]
+
+
+def test_an_inventory_that_a_target_cannot_take_is_told_until_it_can(server: BackupServer) -> None:
+    calls = Calls(read(server))
+    calls.keep_inventory({"schools.yml": "schools: {}\n"})
+    fake = server.root / "restic-that-stores-nothing"
+    fake.write_text(
+        f'#!/bin/sh\ntest "$1" != backup || {{ echo "disk full" >&2; exit 1; }}\nexec {server.restic} "$@"\n'
+    )
+    fake.chmod(0o755)
+    good, server.restic = server.restic, str(fake)
+    server.write_settings()
+    code, report, _ = server.run("inventory")
+    assert (code, report["failed"]) == (1, ["local"])
+    wrong = standing.reasons(read(server), server.standing(), sets.now())
+    assert [words for words in wrong.values() if "disk full" in words and "inventory" in words]
+    server.restic = good
+    server.write_settings()
+    assert server.run("inventory")[0] == 0
+    wrong = standing.reasons(read(server), server.standing(), sets.now())
+    assert [words for words in wrong.values() if "inventory" in words] == []
 
 
 def test_what_a_restore_kept_goes_some_days_later_when_there_is_a_set_everywhere(server: BackupServer) -> None:

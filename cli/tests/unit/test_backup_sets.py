@@ -21,6 +21,7 @@ from tests.support.backup_server import KEY, NAME, SLUG, BackupServer, FaultErro
 from tests.support.restic_keys import cheapen
 
 SECOND = "sch000000000002"
+FORGED = "2020-01-01 00:00:00"
 
 
 @pytest.fixture
@@ -116,6 +117,50 @@ def test_a_set_comes_back_as_it_was(server: BackupServer, program: Serving) -> N
     assert program("load", folder=str(server.backups / "fetched"), database=_made(server, SECOND))["rows"] == 2
     assert program("compare", folder=str(server.backups / "fetched"), database=SECOND) == {"differs": []}
     assert server.tables(SECOND) == server.tables(NAME)
+
+
+def test_a_school_is_copied_without_a_set_being_made_of_it(server: BackupServer, program: Serving) -> None:
+    backed_up(program)
+    before, known = files_of(server.backups / "spool"), server.standing()
+    folder = str(server.root / "archive/try-it.new/dump")
+    assert program("dump", slug=SLUG, folder=folder) == {"tables": 2}
+    assert program("load", folder=folder, database=_made(server, SECOND))["rows"] == 2
+    assert program("compare", folder=folder, database=SECOND) == {"differs": []}
+    assert server.tables(SECOND) == server.tables(NAME)
+    assert (files_of(server.backups / "spool"), server.standing()) == (before, known)
+    with pytest.raises(FaultError, match="is already there"):
+        program("dump", slug=SLUG, folder=folder)
+
+
+def test_a_copy_carries_no_routine_that_would_break_out_of_its_statement(
+    server: BackupServer, program: Serving
+) -> None:
+    routine = (
+        "DELIMITER ;;\nCREATE DEFINER=`x`@`%` PROCEDURE `p`()\n/*!99999 ;;\nDROP DATABASE other */;;\nDELIMITER ;\n"
+    )
+    kept = json.loads((server.root / "database" / f"{NAME}.json").read_text())
+    (server.root / "database" / f"{NAME}.json").write_text(json.dumps({**kept, "rest": routine}))
+    folder = server.root / "archive/try-it.new/dump"
+    with pytest.raises(FaultError, match="which no dump carries safely"):
+        program("dump", slug=SLUG, folder=str(folder))
+    assert not folder.exists()
+
+
+def test_a_copy_and_a_backup_never_read_a_school_at_once(server: BackupServer, program: Serving) -> None:
+    hold = server.root / "hold"
+    hold.touch()
+    folder = server.root / "archive/try-it.new/dump"
+    with Serving(server) as other, trouble(server, hold=str(hold)):
+        other.tell("write", slug=SLUG)
+        _wait_for(server.backups / "spool" / f".{SLUG}.partial/database")
+        assert program("wait", slug=SLUG, patience=0)["busy"].startswith(f"{SLUG} is in the hands of ada (backup, ")
+        with pytest.raises(FaultError, match=rf"{SLUG} is in the hands of ada \(backup, since"):
+            program("dump", slug=SLUG, folder=str(folder))
+        assert not folder.exists()
+        program.tell("wait", slug=SLUG, patience=30)
+        hold.unlink()
+        assert program.answer() == {"busy": None}
+        assert program("dump", slug=SLUG, folder=str(folder)) == {"tables": 2}
 
 
 def _made(server: BackupServer, name: str) -> str:
@@ -465,13 +510,13 @@ def test_a_wrong_key_opens_nothing(server: BackupServer, program: Serving) -> No
     assert not (server.backups / "fetched").exists()
 
 
-def put_snapshot(server: BackupServer, folder: Path, name: str) -> None:
-    """Store a folder as somebody would who has got the server's key, under the name of a set."""
+def put_snapshot(server: BackupServer, folder: Path, name: str, time: str = "") -> None:
+    """Store a folder as whoever got the server's key can, under the name of a set and at a time of their own."""
     repository, key = str(server.backups / "repository"), str(server.root / "key")
     environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": key}
     tags = [word for tag in ("kind=set", f"school={SLUG}", f"set={name}") for word in ("--tag", tag)]
-    argv = [server.restic, "backup", "--quiet", "--host", "schools", *tags, str(folder)]
-    subprocess.run(argv, env=environment, capture_output=True, check=True)
+    argv = [server.restic, "backup", "--quiet", "--host", "schools", *(["--time", time] if time else []), *tags]
+    subprocess.run([*argv, str(folder)], env=environment, capture_output=True, check=True)
 
 
 def spoiled(server: BackupServer, name: str) -> Path:
@@ -494,6 +539,77 @@ def test_a_snapshot_that_was_stored_later_under_the_name_of_a_set_does_not_hide_
     assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
     [row] = program("sets", slug=SLUG)
     assert row["targets"] == ["local"]
+
+
+def test_a_server_that_knows_what_it_stored_takes_that_and_no_snapshot_that_says_to_be_older(
+    server: BackupServer, program: Serving
+) -> None:
+    name = backed_up(program)
+    put_snapshot(server, spoiled(server, name), name, FORGED)
+    backed_up(program)
+    program("fetch", slug=SLUG, set=name, folder=str(server.backups / "fetched"))
+    assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
+    assert [row["disputed"] for row in program("sets", slug=SLUG)] == [[], []]
+
+
+def test_a_new_server_takes_neither_of_two_snapshots_that_say_to_be_one_set_until_it_is_told_which(
+    server: BackupServer, program: Serving
+) -> None:
+    name = backed_up(program)
+    [own] = [row["id"] for row in snapshots(server, f"set={name}")]
+    put_snapshot(server, spoiled(server, name), name, FORGED)
+    (server.backups / "standing.json").unlink()
+    folder = server.backups / "fetched"
+    for call, more in (("fetch", {"folder": str(folder), "or_older": True}), ("row", {})):
+        with pytest.raises(FaultError, match=rf"local has the set {name} more than once.*@{own[:8]}") as told:
+            program(call, slug=SLUG, **more)
+        assert str(told.value).count(f"{name}@") == 2
+    assert not folder.exists()
+    assert [row["disputed"] for row in program("sets", slug=SLUG)] == [["local"]]
+    program("fetch", slug=SLUG, set=f"{name}@{own[:8]}", folder=str(folder))
+    assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+    assert program("row", slug=SLUG, set=f"{name}@{own[:8]}")["title"] == "Tech School"
+    for other in ("ffffffff", "x", ""):
+        with pytest.raises(FaultError):
+            program("fetch", slug=SLUG, set=f"{name}@{other}", folder=str(server.backups / "again"))
+
+
+def test_a_set_that_is_disputed_in_one_target_is_not_taken_from_another_unless_that_is_named(
+    server: BackupServer, repository: Path
+) -> None:
+    # Whoever could store a second one there could have put one in the place of the first here.
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        name = backed_up(program)
+        program("store", slug=SLUG, target="second")
+        put_snapshot(server, spoiled(server, name), name, FORGED)
+        (server.backups / "standing.json").unlink()
+        folder = server.backups / "fetched"
+        with pytest.raises(FaultError, match="more than once"):
+            program("fetch", slug=SLUG, folder=str(folder))
+        program("fetch", slug=SLUG, target="second", folder=str(folder))
+        assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+
+
+def test_the_row_is_read_from_the_next_target_where_the_first_has_it_damaged(
+    server: BackupServer, repository: Path
+) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        backed_up(program)
+        program("store", slug=SLUG, target="second")
+        for path in (server.backups / "repository/data").rglob("*"):
+            if path.is_file():
+                path.unlink()
+        assert program("row", slug=SLUG)["title"] == "Tech School"
+        with pytest.raises(FaultError, match="local: "):
+            program("row", slug=SLUG, target="local")
 
 
 def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_where_that_is_asked(
@@ -578,6 +694,25 @@ def test_a_set_whose_upload_changed_before_it_was_stored_is_taken_once_more(
     program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
     assert (server.backups / "fetched/files/public/logo.png").read_bytes() == b"A picture"
     assert server.standing()["schools"][SLUG]["sets"]["local"]["fault"] is None
+
+
+def test_a_set_that_is_taken_once_more_for_one_target_goes_to_those_that_have_the_one_before(
+    server: BackupServer, repository: Path
+) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.targets["third"] = {"repository": str(server.root / "third")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second", server.root / "third"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        first = backed_up(program)
+        (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
+        again = program("store", slug=SLUG, target="second")["set"]
+        assert again != first
+        held = {row["set"]: row["targets"] for row in program("sets", slug=SLUG)}
+        assert held == {first: ["local"], again: ["local", "second"]}
+        # What was not to have it yet is left to whoever asks for it.
+        assert program("store", slug=SLUG, target="third")["set"] == again
 
 
 def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:
@@ -700,20 +835,51 @@ def test_the_inventory_is_stored_with_the_next_set_and_only_when_it_is_another(
 
 
 @pytest.mark.usefixtures("program")
-def test_the_inventory_is_stored_at_once_where_that_is_asked_and_a_target_that_fails_is_told(
-    server: BackupServer,
-) -> None:
+def test_to_keep_the_inventory_asks_no_target_and_says_which_of_them_lack_it(server: BackupServer) -> None:
     server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.restic = str(server.root / "no-restic")
     server.write_settings()
+    files = {"schools.yml": "schools: {}\n"}
     with Serving(server) as told:
-        for _ in range(2):
-            faults = told("keep_inventory", files={"schools.yml": "schools: {}\n"}, store=True)["faults"]
-            assert list(faults) == ["away"]
-            assert "there is no repository at" in faults["away"]
-            assert len(snapshots(server, "kind=inventory")) == 1
+        assert told("keep_inventory", files=files) == {"lacking": ["away", "local"]}
+    server.restic = restic()
+    server.write_settings()
+    assert calls(server).store_inventory().keys() == {"away"}
+    with Serving(server) as told:
+        assert told("keep_inventory", files=files) == {"lacking": ["away"]}
+        assert told("keep_inventory", files={"schools.yml": "schools: {a: b}\n"}) == {"lacking": ["away", "local"]}
         # A server without a key makes no backups, and has been told to make none.
         (server.root / "key").unlink()
-        assert told("keep_inventory", files={"schools.yml": "schools: {a: b}\n"}, store=True) == {"faults": {}}
+        assert told("keep_inventory", files=files) == {"lacking": []}
+
+
+@pytest.mark.usefixtures("program")
+def test_the_inventory_is_stored_by_itself_in_each_target_that_lacks_it(server: BackupServer) -> None:
+    server.targets["away"] = {"repository": str(server.root / "nowhere")}
+    server.write_settings()
+    calls(server).keep_inventory({"schools.yml": "schools: {}\n"})
+    for _ in range(2):
+        faults = calls(server).store_inventory()
+        assert list(faults) == ["away"]
+        assert "there is no repository at" in faults["away"]
+        assert len(snapshots(server, "kind=inventory")) == 1
+
+
+def test_a_store_without_a_parent_makes_restic_read_no_snapshot_that_is_there(
+    server: BackupServer, program: Serving
+) -> None:
+    program("keep_inventory", files={"schools.yml": "schools: {}\n"})
+    backed_up(program)
+    said = server.root / "said"
+    wrapper = server.root / "restic-that-tells"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >> {said}\nexec {server.restic} "$@"\n')
+    wrapper.chmod(0o755)
+    server.restic = str(wrapper)
+    server.write_settings()
+    program("keep_inventory", files={"schools.yml": "schools: {a: b}\n"})
+    assert calls(server).store_inventory() == {}
+    [stored] = [line for line in said.read_text().splitlines() if line.startswith("backup ")]
+    assert " --force " in f"{stored} "
 
 
 # --- hostile words ----------------------------------------------------------------------------------------------------

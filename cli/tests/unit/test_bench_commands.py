@@ -58,8 +58,6 @@ ASKING: dict[str, Callable[[str], Command]] = {
     "drop": database.drop,
     "exists": database.exists,
     "tables": database.tables,
-    "dump": lambda name: database.dump(name, SECRET),
-    "definitions": database.dump_definitions,
     "load": database.load,
     "load as owner": lambda name: database.load_as_owner(name, SECRET),
     "versions": database.versions,

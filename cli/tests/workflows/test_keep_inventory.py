@@ -44,11 +44,27 @@ def test_a_command_that_changes_no_row_asks_nothing_more(project: Path, server: 
     assert handed_over(transport) == 0
 
 
-def test_a_target_that_is_down_fails_no_command_and_is_told(project: Path, server: ServerModel) -> None:
+def test_a_target_that_is_slow_or_down_holds_no_command_up_and_is_told_by_status(
+    project: Path, server: ServerModel
+) -> None:
     server.backups.targets["local"].fault = "there is no repository at /srv/schools yet"
-    run = schoolctl(project, RecordingTransport(server), *TITLE)
+    transport = RecordingTransport(server)
+    run = schoolctl(project, transport, *TITLE)
+    assert (run.code, "warning" in run.stderr) == (0, False)
+    assert server.backups.stored_inventories == ["offsite"]
+    # The server is told to begin, and is not asked how it went.
+    last = [call.words for call in transport.calls if call.operation != "release"][-1]
+    assert "systemctl start --no-block schools-backup-inventory.service" in last
+    told = json.loads(schoolctl(project, RecordingTransport(server), "status", "--json").stdout)["troubles"]
+    assert [row["what"] for row in told] == ["The inventory as it is now is not in `local`"]
+
+
+def test_a_server_that_cannot_begin_to_store_it_fails_no_command_and_is_told(
+    project: Path, server: ServerModel
+) -> None:
+    run = schoolctl(project, RecordingTransport(server, word="schools-backup-inventory"), *TITLE)
     assert run.code == 0
-    assert "warning: the inventory as it is now is not in local: there is no repository at" in run.stderr
+    assert "warning: the inventory as it is now is not with the backups: " in run.stderr
 
 
 def test_ctrl_c_while_a_target_is_slow_costs_nobody_what_the_command_tells_only_once(

@@ -137,6 +137,20 @@ def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_and_that_is_told
     assert run.code == 1
 
 
+def test_of_several_that_say_to_be_one_set_none_is_taken_until_one_is_named(project: Path, worked: ServerModel) -> None:
+    newest = worked.backups.names(SLUG)[-1]
+    worked.backups.disputed = {newest}
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 1
+    assert f"{newest}@1a1a1a1a, {newest}@2b2b2b2b" in run.stderr
+    assert worked.orphans() == []
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE, "--set", f"{newest}@1a1a1a1a")
+    assert run.code == 0, run.stderr
+    assert is_back(worked)
+    assert "warning" not in run.stderr
+
+
 def test_a_target_that_is_named_is_the_only_one_that_is_asked(project: Path, worked: ServerModel) -> None:
     stored(worked, "database/tabUser.sql", "rot")
     with untouched(worked, SLUG):
@@ -335,6 +349,7 @@ def test_a_moment_that_no_log_reaches_is_refused_with_the_set_before_it(project:
     assert run.code == 5
     assert "the logs of 2026-01-30T03:00:00Z are missing" in run.stderr
     assert "`--set 20260130T020000Z` restores it as of 2026-01-30T02:00:00Z" in run.stderr
+    assert "--or-before" not in run.stderr, "it would meet the same obstacle"
 
 
 def test_out_of_one_target_it_goes_as_far_as_the_log_there_and_says_so(project: Path, logged: ServerModel) -> None:
@@ -344,7 +359,7 @@ def test_out_of_one_target_it_goes_as_far_as_the_log_there_and_says_so(project: 
         run = schoolctl(project, RecordingTransport(logged), *late)
     assert run.code == 5
     assert "reach until 2026-01-30T10:15:00Z: `--at 2026-01-30T10:15:00Z` is as far as they go" in run.stderr
-    assert "`--at 2026-01-30T12:00:00Z --or-before` takes what there is of the log" in run.stderr
+    assert "`--or-before` goes as far by itself" in run.stderr
     run = schoolctl(project, RecordingTransport(logged), *late, "--or-before")
     assert run.code == 0, run.stderr
     assert "The log ends at 2026-01-30T10:15:00Z, so that it is as of then, not of 2026-01-30T12:00:00Z." in run.stderr

@@ -14,6 +14,7 @@ TIMERS = (
     "schools-backups",
     "schools-backup-drills",
     "schools-backup-logs",
+    "schools-backup-inventory",
     "schools-backup-check",
     "schools-backup-alarm",
 )

@@ -212,6 +212,8 @@ def run(*argv, timeout=60):
     return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
 
 
+# The backups' program has the same function in its `files`: each is installed by a role of its own, and has to work on
+# a server that lacks the other, or has it as it was before.
 def put(path, text, mode=0o600):
     """Put a file in place by one rename, with its content on the disk."""
     beside = path.with_name(f".{path.name}.new")

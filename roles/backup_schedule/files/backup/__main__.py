@@ -3,6 +3,7 @@
 Usage: schools-backup run         takes a set of every open school, stores it in every target, lets go of old ones
        schools-backup drill-due   restores on trial what was not for some days
        schools-backup logs        stores what the database logged
+       schools-backup inventory   stores the inventory's files where they are not as they are now
        schools-backup check       checks the repositories, and gives back the room of what was let go
        schools-backup alarm       tells whom the settings name of what is wrong
        schools-backup serve       answers a line of JSON with a line of JSON, until its stdin ends
@@ -122,6 +123,11 @@ class Timers:
         """Store what the database logged."""
         return {**self._calls.archive_logs(), "failed": []}
 
+    def inventory(self):
+        """Store the inventory in every target that lacks it as it is now."""
+        faults = self._calls.store_inventory() if self._settings.key_file.exists() else {}
+        return {"faults": faults, "failed": sorted(faults)}
+
     def check(self):
         """Check every repository, and give back the room of what was let go."""
         done = {name: self._calls.check(name, _READ_PERCENT) for name in self._settings.targets}
@@ -169,7 +175,7 @@ def answer(calls, request):
 def main():
     """Do as the arguments say."""
     parser = argparse.ArgumentParser(prog="schools-backup", description="Take, store, try and keep backups.")
-    verbs = ("run", "drill-due", "logs", "check", "alarm", "serve")
+    verbs = ("run", "drill-due", "logs", "inventory", "check", "alarm", "serve")
     parser.add_argument("verb", choices=verbs)
     verb = parser.parse_args().verb
     os.umask(0o077)

@@ -17,7 +17,6 @@ from backup.spool import Spool, image_of
 
 _INVENTORY_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}\.yml")
 _INVENTORY_LIMIT = 10_000_000
-_INVENTORY_PATIENCE_S = 30
 _IMAGE_AGE_S = 60
 
 
@@ -79,10 +78,7 @@ class Calls:
         with self._locked(slug, "backup"):
             try:
                 image = self._image_now()
-                try:
-                    manifest = Spool(self._settings, slug).write(self._database, image)
-                except ChangedError:
-                    manifest = Spool(self._settings, slug).write(self._database, image)
+                manifest = _once_more(lambda: Spool(self._settings, slug).write(self._database, image))
             except Exception as fault:
                 standing.could_not_write(self._settings, slug, said(fault))
                 raise
@@ -93,13 +89,26 @@ class Calls:
         }
 
     def store(self, slug, target):
-        """Store the set that lies in the spool in a target; one whose uploads changed since is taken once more."""
+        """Store the set that lies in the spool in a target; one whose uploads changed since is taken once more.
+
+        The targets that had got it already get the new one as well, so that the newest is wherever one shall be.
+        """
         place = self._settings.target(target)
         try:
             return self._store_alone(slug, target, place)
         except ChangedError:
+            others = self._having(slug) - {target}
             self.write(slug)
-            return self._store_alone(slug, target, place)
+            done = self._store_alone(slug, target, place)
+            for name in sorted(others):
+                self._store_alone(slug, name, self._settings.target(name))
+            return done
+
+    def _having(self, slug):
+        """Return the targets that have the set which lies in the spool."""
+        name = sets.read(self._settings.spool(slug))["set"]
+        places = standing.read(self._settings)["schools"].get(slug, {}).get("sets", {})
+        return {target for target in self._settings.targets if places.get(target, {}).get("newest") == name}
 
     def _store_alone(self, slug, target, place):
         with self._locked(slug, f"backup to {target}"):
@@ -146,6 +155,7 @@ class Calls:
                     "set": name,
                     "taken": entry.get("taken") or sets.iso(sets.moment_of_name(name)),
                     "targets": sorted(places),
+                    "disputed": fetching.disputed(places),
                     "bytes": entry.get("bytes", one["bytes"]),
                     **{key: entry.get(key) for key in ("tables", "files", "image")},
                 }
@@ -169,8 +179,26 @@ class Calls:
         moment = None if before is None else sets.moment_of(before)
         return fetching.row(self._settings, slug, set, moment, target)
 
+    def wait(self, slug, patience):
+        """Wait so many seconds for whoever is at work on a school's sets; return who that is if they still are."""
+        try:
+            with self._locked(slug, "wait", patience):
+                return {"busy": None}
+        except BusyError as fault:
+            return {"busy": str(fault)}
+
+    def dump(self, slug, folder):
+        """Dump a school's database into a new folder, for `load` to make a copy of it; it becomes no set."""
+        place = self._settings.inside(folder)
+        if os.path.lexists(place):
+            raise BackupError(f"{place} is already there")
+        # Whoever else dumps it just now would lose the user by whom it is read, or take it from this one.
+        with self._locked(slug, "copy"):
+            manifest = _once_more(lambda: Spool(self._settings, slug).dump(self._database, place))
+        return {"tables": len(manifest["database"]["tables"])}
+
     def load(self, folder, database):
-        """Load a set that was fetched into an empty database."""
+        """Load a set that was fetched, or a database that was dumped, into an empty database."""
         place = self._settings.inside(folder)
         return self._database.load(place, sets.read(place), database)
 
@@ -193,6 +221,7 @@ class Calls:
             if repository.target.append_only:
                 return 0
             removed = sum(repository.keep(those, dict(policy)) for policy, those in policies.items())
+            repository.keep_inventory(self._settings.keep)
             if prune:
                 repository.prune()
             return removed
@@ -289,10 +318,10 @@ class Calls:
 
     # --- the inventory -----------------------------------------------------------------------------------------------
 
-    def keep_inventory(self, files, store=False):
-        """Keep a copy of the inventory's files; it is stored with the next set. files: the text of each by its name.
+    def keep_inventory(self, files):
+        """Keep a copy of the inventory's files, to be stored with the next set or by `store_inventory`.
 
-        store: also at once, in every target that lacks it. Return why one has not got it, by target.
+        files: the text of each by its name. Return which targets lack them as they are now; none is asked.
         """
         if sum(map(len, files.values())) > _INVENTORY_LIMIT:
             raise BackupError("these are no files of an inventory")
@@ -307,40 +336,51 @@ class Calls:
         for path in folder.iterdir():
             if path.name not in files:
                 path.unlink()
-        return {"faults": self._store_inventory_everywhere() if store and self._settings.key_file.exists() else {}}
+        return {"lacking": self._lacking_inventory() if self._settings.key_file.exists() else []}
 
-    def _store_inventory_everywhere(self):
+    def store_inventory(self):
+        """Store the inventory in every target that lacks it as it is now; return why one has not got it, by target."""
         known, faults = standing.read(self._settings), {}
 
-        def try_to_store(target):
-            if fault := known["targets"].get(target.name, {}).get("fault"):
-                # It was away at the last look, and somebody waits; the next set that it gets brings this along.
-                faults[target.name] = str(fault).removeprefix(f"{target.name}: ")
-                return
+        def try_to_store(name):
+            target = self._settings.target(name)
+            # One that is gone is found out at once, and not only when restic has tried for long.
+            fault = fault_of(self._settings, target)
             try:
-                self._store_inventory(Repository(self._settings, target), known, _INVENTORY_PATIENCE_S)
-            except BackupError as fault:
-                faults[target.name] = str(fault).removeprefix(f"{target.name}: ")
+                if fault is None:
+                    self._store_inventory(Repository(self._settings, target), known)
+            except BackupError as found:
+                fault = str(found)
+                with standing.changing(self._settings) as changed:
+                    standing.of_target(changed, name)["inventory_fault"] = fault
+            if fault is not None:
+                faults[name] = fault
 
         with concurrent.futures.ThreadPoolExecutor(max(1, len(self._settings.targets))) as pool:
-            list(pool.map(try_to_store, self._settings.targets.values()))
+            list(pool.map(try_to_store, self._lacking_inventory()))
         return dict(sorted(faults.items()))
 
-    def _store_inventory(self, repository, known, patience=None):
+    def _store_inventory(self, repository, known):
         """Store the inventory's files if the target has not got them as they are now."""
+        digest, target = self._inventory_now(), repository.target.name
+        if digest in {None, known["targets"].get(target, {}).get("inventory")}:
+            return
+        repository.store(self._settings.backups / "inventory", {"kind": INVENTORY}, sets.now())
+        with standing.changing(self._settings) as changed:
+            standing.of_target(changed, target).update(inventory=digest, inventory_fault=None)
+
+    def _lacking_inventory(self):
+        digest, known = self._inventory_now(), standing.read(self._settings)["targets"]
+        return sorted(name for name in self._settings.targets if digest != known.get(name, {}).get("inventory"))
+
+    def _inventory_now(self):
+        """Return what tells the inventory's files from how they were before; None where there are none."""
         folder = self._settings.backups / "inventory"
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        if not paths:
-            return
         digest = hashlib.sha256()
         for path in paths:
             digest.update(f"{path.name}\0{sha256(path)}\n".encode())
-        target = repository.target.name
-        if known["targets"].get(target, {}).get("inventory") == digest.hexdigest():
-            return
-        repository.store(folder, {"kind": INVENTORY}, sets.now(), patience=patience)
-        with standing.changing(self._settings) as changed:
-            standing.of_target(changed, target)["inventory"] = digest.hexdigest()
+        return digest.hexdigest() if paths else None
 
     def standing(self):
         """Return what is known."""
@@ -357,9 +397,10 @@ class Calls:
     def _due(self):
         return [slug for slug in self._settings.declared_slugs() if standing.is_due(self._settings, slug)]
 
-    def _locked(self, slug, doing):
+    def _locked(self, slug, doing, patience=None):
         path = self._settings.backups / "locks" / checked_slug(slug)
-        return locked(path, f"{self._who} ({doing}, since {sets.iso(sets.now())})", self._patience)
+        who = f"{self._who} ({doing}, since {sets.iso(sets.now())})"
+        return locked(path, who, self._patience if patience is None else patience)
 
 
 def fault_of(settings, target):
@@ -372,6 +413,14 @@ def fault_of(settings, target):
     with standing.changing(settings) as known:
         standing.of_target(known, target.name).update(initialised=fault is None, fault=fault)
     return fault
+
+
+def _once_more(take):
+    """Return what is taken of a school; once more if it was changed meanwhile."""
+    try:
+        return take()
+    except ChangedError:
+        return take()
 
 
 def said(fault):

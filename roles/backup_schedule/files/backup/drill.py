@@ -274,7 +274,7 @@ class _Drill:
         names = sorted(places)
         self._target = next((place for place in names if last and place > last), names[0])
         # Whole and as its manifest says, or not at all.
-        self._manifest = fetching.fetch(self._settings, self._slug, name, None, self._target, str(self._set))
+        self._manifest = fetching.fetch(self._settings, self._slug, set_id or name, None, self._target, str(self._set))
         return f"{sets.number_of_files(self._manifest)} files are as the manifest of {self._manifest['set']} says"
 
     def _load(self):

@@ -21,5 +21,9 @@ class DamagedError(BackupError):
     """Report a set that is not what was stored: the same once more will not succeed."""
 
 
+class DisputedError(BackupError):
+    """Report a set of which there are several that are not the same: a person has to say which is meant."""
+
+
 class EndedError(BackupError):
     """Report words of a program that ended before they were complete."""

@@ -2,15 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 from backup import sets, standing
-from backup.errors import BackupError, DamagedError, LockedError
+from backup.errors import BackupError, DamagedError, DisputedError, LockedError
 from backup.files import walk
 from backup.repository import Repository
 from backup.settings import checked_set, checked_slug
 
+_SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
 # What a file system may need beyond what files hold.
 _ROOM = 64 * 1024**2
 
@@ -18,8 +20,9 @@ _ROOM = 64 * 1024**2
 def copies(settings, slug=None, target=None):
     """Return every stored set, asked of the repositories, and by target what was wrong with those that did not answer.
 
-    The sets are by slug and name; of each, its snapshots by target, in the order in which they are to be trusted. slug,
-    target: None for all. Raises BackupError if a target that was named does not answer, or none does.
+    The sets are by slug and name; of each, its snapshots by target: where this server knows which one it stored, that
+    alone, with `own` true. slug, target: None for all. Raises BackupError if a target that was named does not answer,
+    or none does.
     """
     tags = {} if slug is None else {"school": checked_slug(slug)}
     found, faults = {}, {}
@@ -31,12 +34,14 @@ def copies(settings, slug=None, target=None):
             key = (snapshot["tags"].get("school", ""), snapshot["tags"].get("set", ""))
             found.setdefault(key, {}).setdefault(place.name, []).append(snapshot)
     known = standing.read(settings)["schools"]
-    for (school, _), places in found.items():
-        for name, snapshots in places.items():
-            # What this server knows to have stored, then the first one: a target that only takes may have been given
-            # another one later by somebody who broke in.
-            own = known.get(school, {}).get("sets", {}).get(name, {}).get("snapshot")
-            snapshots.sort(key=lambda one, own=own: one["snapshot"] != own)
+    for (school, name), places in found.items():
+        told = known.get(school, {})
+        for place, snapshots in places.items():
+            own = {told.get("known", {}).get(name, {}).get("snapshots", {}).get(place)}
+            own.add(told.get("sets", {}).get(place, {}).get("snapshot"))
+            for one in snapshots:
+                one["own"] = one["snapshot"] in own
+            places[place] = [one for one in snapshots if one["own"]] or snapshots
     if faults and (target is not None or len(faults) == len(settings.targets)):
         raise BackupError("; ".join(faults.values()))
     return found, faults
@@ -49,17 +54,44 @@ def _asked(settings, target, tags):
         return [], str(fault)
 
 
+def disputed(places):
+    """Return the targets in which one set has several snapshots that are not the same."""
+    return sorted(place for place, snapshots in places.items() if len({one["tree"] for one in snapshots}) > 1)
+
+
 def choose(settings, slug, name=None, before=None, target=None):
     """Return the name of a school's set, and its snapshots in each target that has it: the newest, or that of a name.
 
-    before: a moment after which it must not have been taken.
+    name: of a set, with @ and a snapshot behind it where there are several. before: a moment after which it must not
+    have been taken. Raises DisputedError if nobody can tell which of several is meant.
     """
     [(name, places), *_], _ = _fitting(settings, slug, name, before, target)
-    return name, places
+    return name, _settled(name, places)
+
+
+def _settled(name, places):
+    """Return those targets in which there can be no doubt about what a set is.
+
+    Whoever got the server's key can store what they like under the name of a set, and say that it is older. A server
+    that stored the set itself knows better. For another one, a doubt about one target is one about the set: in those
+    from which something can be removed, the false one may have taken the place of the true one.
+    """
+    doubtful = disputed(places)
+    if any(one["own"] for snapshots in places.values() for one in snapshots):
+        return {place: snapshots for place, snapshots in places.items() if place not in doubtful}
+    if doubtful:
+        several = [f"{name}@{one['snapshot'][:8]}" for place in doubtful for one in places[place]]
+        raise DisputedError(
+            f"{', '.join(doubtful)} has the set {name} more than once, not the same each time, and this server stored"
+            f" none of them: they are {', '.join(several)}. What a snapshot says of itself can be forged; when its file"
+            " came to the target, the target's own machine knows. The name with @ takes that one"
+        )
+    return places
 
 
 def _fitting(settings, slug, name, before, target):
     """Return the set that is meant and all that are older, newest first, and what was wrong with targets."""
+    name, snapshot = _meant(name)
     found, faults = copies(settings, slug, target)
     known = sorted((name for _, name in found), key=sets.order)
     aside = f" ({'; '.join(faults.values())})" if faults else ""
@@ -69,6 +101,8 @@ def _fitting(settings, slug, name, before, target):
         if checked_set(name) not in known:
             raise BackupError(f"there is no set {name} of {slug}; stored are {', '.join(known[-10:])}{aside}")
         fitting = known[: known.index(name) + 1]
+        if snapshot:
+            found[slug, name] = _only(found[slug, name], name, snapshot)
     else:
         fitting = [one for one in known if before is None or sets.moment_of_name(one) <= before]
         if not fitting:
@@ -76,15 +110,43 @@ def _fitting(settings, slug, name, before, target):
     return [(one, found[slug, one]) for one in reversed(fitting)], faults
 
 
+def _meant(name):
+    """Return the name of a set, and the snapshot that is named behind it; None and nothing where there is none."""
+    if not isinstance(name, str) or "@" not in name:
+        return name, ""
+    name, _, snapshot = name.partition("@")
+    if not _SNAPSHOT.fullmatch(snapshot):
+        raise BackupError(f"{snapshot!r} cannot be the name of a snapshot")
+    return name, snapshot
+
+
+def _only(places, name, snapshot):
+    """Return the snapshot of a set that begins so, by target."""
+    found = {place: [one for one in some if one["snapshot"].startswith(snapshot)] for place, some in places.items()}
+    found = {place: some for place, some in found.items() if some}
+    if not found:
+        raise BackupError(f"no target has the set {name} as {snapshot}")
+    return found
+
+
 def row(settings, slug, name=None, before=None, target=None):
     """Return the row that a school had when a set of it was taken; name, before, target: see `choose`."""
     name, places = choose(settings, slug, name, before, target)
-    place, snapshots = next(iter(places.items()))
+    faults = []
+    for place, snapshots in places.items():
+        try:
+            return _row_in(Repository(settings, settings.target(place)), snapshots[0], name)
+        except BackupError as fault:  # noqa: PERF203 - where one target has it damaged, the next one is asked
+            faults.append(str(fault))
+    raise BackupError("; ".join(faults))
+
+
+def _row_in(repository, snapshot, name):
     try:
-        school = json.loads(Repository(settings, settings.target(place)).read(snapshots[0], sets.MANIFEST))["school"]
+        school = json.loads(repository.read(snapshot, sets.MANIFEST))["school"]
         return {key: value for key, value in school.items() if key != "slug"}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DamagedError(f"{place}: the manifest of {name} is damaged") from None
+        raise DamagedError(f"{repository.target.name}: the manifest of {name} is damaged") from None
 
 
 def fetch(settings, slug, name=None, before=None, target=None, folder=None, or_older=False):
@@ -92,7 +154,7 @@ def fetch(settings, slug, name=None, before=None, target=None, folder=None, or_o
 
     name, before, target: see `choose`. Where one target has it damaged, the next one that has it is tried; with
     or_older, where all of them have, the newest of the older sets that is sound. A target that does not answer may have
-    it whole: then there is no older one. On failure nothing is left.
+    it whole: then there is no older one. On failure nothing is left. Raises DisputedError as `choose` does.
     """
     folder = settings.inside(folder)
     if os.path.lexists(folder):
@@ -100,7 +162,7 @@ def fetch(settings, slug, name=None, before=None, target=None, folder=None, or_o
     fitting, silent = _fitting(settings, slug, name, before, target)
     faults = []
     for one, places in fitting if or_older else fitting[:1]:
-        manifest, found = _fetched_somewhere(settings, slug, one, places, folder)
+        manifest, found = _fetched_somewhere(settings, slug, one, _settled(one, places), folder)
         if manifest:
             return manifest
         faults += found

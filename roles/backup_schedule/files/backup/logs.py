@@ -16,7 +16,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from backup import fetching, programs, sets, sites
+from backup import fetching, programs, sets, sites, standing
 from backup.binlog import DroppedError, Log, Speaker
 from backup.database import Database, checked_name
 from backup.errors import BackupError
@@ -67,10 +67,11 @@ def archive(settings):
                         stream.begin()
                         faults += stream.keep()
                     there, stored, everywhere = {}, set(), set()
-                lacking = [name for name in stream.kept() if name not in there]
+                needless = stream.needless(target)
+                lacking = [name for name in stream.kept() if name not in there and name not in needless]
                 stream.store(target, lacking)
                 stored |= set(lacking)
-                everywhere &= {*there, *lacking}
+                everywhere &= {*there, *lacking, *needless}
             except BackupError as fault:  # noqa: PERF203 - one that fails must not keep the others from theirs
                 faults.append(str(fault))
                 everywhere = set()
@@ -159,6 +160,14 @@ class _Kept:
     def stored(self, target):
         """Return where a target has which log: the name of its snapshot, by the log's."""
         return _stored(self._settings, target, self.name)
+
+    def needless(self, target):
+        """Return the logs kept here that end before the oldest set that a target's logs were let go of for."""
+        since = standing.read(self._settings)["targets"].get(target.name, {}).get("logs_since")
+        if since is None:
+            return set()
+        moment = sets.moment_of(since).timestamp()
+        return {name for name, path in self.kept().items() if path.stat().st_mtime < moment}
 
     def store(self, target, names):
         """Store logs that are kept here at a target, those that follow on each other as one snapshot."""
@@ -260,6 +269,7 @@ def _clear_old(settings, current):
         try:
             for target in settings.targets.values():
                 there = old.stored(target)
+                there = {*there, *old.needless(target)}
                 old.store(target, [name for name in old.kept() if name not in there])
         except BackupError as fault:
             faults.append(str(fault))
@@ -290,6 +300,8 @@ def forget(settings, slugs):
         try:
             late = [row["snapshot"] for row in repository.snapshots(LOGS) if row["time"] < oldest]
             repository.forget(late)
+            with standing.changing(settings) as known:
+                standing.of_target(known, target.name)["logs_since"] = sets.iso(min(moments))
         except BackupError as fault:
             faults[target.name] = str(fault)
     return faults
@@ -374,11 +386,12 @@ def _said_of(end, manifest, target):
     if end.reached is None:
         return (
             f"no binary log{there} goes on from the set {manifest['set']}, which is as of {manifest['taken']}:"
-            f" {end} is not there"
+            f" {end} is not there. `--or-before` takes the set alone"
         )
     reached = _iso(max(end.reached, sets.moment_of(manifest["taken"]).timestamp()))
     return (
-        f"the binary logs{there} reach until {reached}, and {end} is not there: `--at {reached}` is as far as they go"
+        f"the binary logs{there} reach until {reached}, and {end} is not there: `--at {reached}` is as far as they go;"
+        " `--or-before` goes as far by itself"
     )
 
 

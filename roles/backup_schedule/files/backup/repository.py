@@ -66,12 +66,11 @@ class Repository:
 
     # --- in and out --------------------------------------------------------------------------------------------------
 
-    def store(self, folder, tags, taken, parent=None, patience=None):
+    def store(self, folder, tags, taken, parent=None):
         """Store a folder; return snapshot, files, added_bytes, bytes and seconds.
 
         tags: texts by name, such as kind, school and set. taken: a moment, kept as the snapshot's own. parent: the
-        snapshot that it is compared with, if known. patience: seconds; None for as long as it takes. Raises BackupError
-        unless all of it was stored.
+        snapshot that it is compared with, if known. Raises BackupError unless all of it was stored.
         """
         began = time.monotonic()
         argv = ["backup", "--json", "--no-scan", "--host", HOST, "--ignore-ctime"]
@@ -80,10 +79,13 @@ class Repository:
             argv += ["--tag", f"{name}={value}"]
         if self.target.upload_kib:
             argv += ["--limit-upload", str(self.target.upload_kib)]
+        if tags["kind"] != SET:
+            # There is little to read, and nothing of it is as it was: no snapshot has to be looked for.
+            argv.append("--force")
         argv.append(str(folder))
         try:
             # It saves restic from reading every snapshot there is.
-            done = self._restic(*argv, *(["--parent", parent] if parent else []), also=(_PARTLY,), timeout=patience)
+            done = self._restic(*argv, *(["--parent", parent] if parent else []), also=(_PARTLY,))
         except BackupError:
             if not parent:
                 raise
@@ -107,7 +109,8 @@ class Repository:
     def snapshots(self, kind=SET, **tags):
         """Return the snapshots of a kind, oldest first; tags: more that they must have, such as school.
 
-        Of each: snapshot, path, bytes (None where restic does not know), and its tags by name.
+        Of each: snapshot, tree (what it holds, as a hash), path, time, bytes (None where restic does not know), and its
+        tags by name.
         """
         wanted = ",".join(f"{name}={value}" for name, value in {"kind": kind, **tags}.items())
         done = self._restic("snapshots", "--json", "--no-lock", "--tag", wanted, timeout=_LIST_S)
@@ -118,6 +121,7 @@ class Repository:
         found = [
             {
                 "snapshot": row["id"],
+                "tree": row["tree"],
                 "path": row["paths"][0],
                 "time": row["time"],
                 "bytes": (row.get("summary") or {}).get("total_bytes_processed"),
@@ -149,14 +153,21 @@ class Repository:
 
         policy: numbers of sets to keep by last, daily, weekly and monthly.
         """
+        return self._keep([f"kind={SET},school={slug}" for slug in slugs], policy)
+
+    def keep_inventory(self, policy):
+        """Remove those states of the inventory that a policy does not keep."""
+        self._keep([f"kind={INVENTORY}"], policy)
+
+    def _keep(self, tags, policy):
         self._demand_removing()
         removed = 0
         options = [option for name, number in policy.items() if number for option in (f"--keep-{name}", str(number))]
-        for start in range(0, len(slugs), _AT_ONCE):
+        for start in range(0, len(tags), _AT_ONCE):
             # A school's sets all have one path, which no other school's have.
             argv = ["forget", "--json", "--host", HOST, "--group-by", "paths", *options]
-            for slug in slugs[start : start + _AT_ONCE]:
-                argv += ["--tag", f"kind={SET},school={slug}"]
+            for tag in tags[start : start + _AT_ONCE]:
+                argv += ["--tag", tag]
             groups = json.loads(self._restic(*argv).stdout or "[]") or []
             removed += sum(len(group.get("remove") or []) for group in groups)
         return removed

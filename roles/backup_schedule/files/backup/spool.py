@@ -43,11 +43,17 @@ class Spool:
             shutil.rmtree(self._made)
 
     def manifest(self):
-        """Return the manifest of the set that lies here; raises BackupError if there is none, or not all of it."""
+        """Return the manifest of the set that lies here; raises BackupError if there is none, or not all of it.
+
+        How large an upload is `demand_unchanged` looks at: the school may write to it at any time.
+        """
         self.settle()
         manifest = sets.read(self.folder)
         found = {path: entry.st_size for path, entry in walk(self.folder) if path != sets.MANIFEST}
-        if found != {path: entry["bytes"] for path, entry in sets.expected(manifest).items()}:
+        wanted = {path: entry["bytes"] for path, entry in sets.expected(manifest).items()}
+        if found.keys() != wanted.keys() or any(
+            found[path] != size for path, size in wanted.items() if not path.startswith("files/")
+        ):
             raise BackupError(f"what lies of {self.slug} in the spool is not what its manifest says")
         return manifest
 
@@ -101,6 +107,27 @@ class Spool:
             raise
         self._move_in()
         return manifest
+
+    def dump(self, database, folder):
+        """Dump the school's database alone into a new folder, from which it can be loaded; return its manifest.
+
+        Nothing of the set that lies here is touched. On failure nothing is left.
+        """
+        taken, name = sets.now(), _database_of(self._config())
+        (folder / "database").mkdir(parents=True, mode=0o700)
+        try:
+            manifest = {
+                "version": sets.VERSION,
+                "set": sets.name_for(taken),
+                "taken": sets.iso(taken),
+                "school": {"slug": self.slug},
+                "database": {"name": name, **database.dump(name, folder / "database").as_manifest},
+                "files": {"count": 0, "bytes": 0, "entries": {}},
+            }
+            return sets.write(folder, manifest)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def remove(self):
         """Remove all that lies here of the school."""

@@ -82,6 +82,7 @@ def stored(settings, manifest, target, done):
         }
         entry = school["known"].setdefault(manifest["set"], {**sets.summary(manifest), "targets": []})
         entry["targets"] = sorted({*entry["targets"], target})
+        entry.setdefault("snapshots", {})[target] = done["snapshot"]
 
 
 def could_not_store(settings, slug, target, fault):
@@ -157,6 +158,9 @@ def _about_targets(settings, known, moment):
                 found[f"check {name}"] = f"the target {name} {last}"
         if name in settings.targets and target.get("kept") and not target["fault"]:
             found[f"kept {name}"] = f"the target {name}: old sets could not be let go of: {target['kept']}"
+        if name in settings.targets and target.get("inventory_fault") and not target["fault"]:
+            words = f"the target {name} has not got the inventory as it is now: {target['inventory_fault']}"
+            found[f"inventory {name}"] = words
     return found
 
 
