@@ -106,13 +106,13 @@ def refuse(context: frappe._dict, title: str, fault: reasons.DeniedError) -> Non
 
 
 def act(context: frappe._dict, deed: Callable[[], str]) -> None:
-    """Do what a form asks for, and go where the deed says; what stands in its way is shown on the page itself."""
+    """Do what a form asks for, and go where the deed says, or nowhere; what stands in its way is shown on the page."""
     try:
         target = deed()
     except (reasons.DeniedError, reasons.RefusedError, reasons.MalformedError) as fault:
         frappe.db.rollback()
         frappe.clear_messages()
-        context.trouble = str(fault)
+        context.update({"trouble": str(fault), "fault": fault})
         context.status = fault.http_status_code
         return
     except Exception:
@@ -121,7 +121,8 @@ def act(context: frappe._dict, deed: Callable[[], str]) -> None:
         raise
     # Said before the redirect, which Frappe answers like a fault.
     frappe.db.commit()  # nosemgrep
-    go(target, status=303)
+    if target:
+        go(target, status=303)
 
 
 def is_form() -> bool:

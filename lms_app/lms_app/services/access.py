@@ -158,6 +158,14 @@ def to_edit(user: str, course: str) -> None:
     reasons.deny(rights.edit(viewer(user, course, state="")))
 
 
+def to_change(user: str, doctype: str, name: str) -> str:
+    """Let through who may change a course by a document that belongs to it, and return the course."""
+    course = name if doctype == COURSE else frappe.db.get_value(doctype, name, "course")
+    reasons.deny("" if course else rights.NOT_STAFF)
+    to_edit(user, course)
+    return str(course)
+
+
 def to_grade(user: str, course: str) -> None:
     """Let through who may grade what pupils of a course did; raises DeniedError for all others."""
     reasons.deny(rights.grade(viewer(user, course, state="")))
