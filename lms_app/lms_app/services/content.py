@@ -80,6 +80,7 @@ def preview(course_slug: str, lesson_slug: str, user: str) -> frappe._dict:
 
     As `lesson_page`; a draft is shown as if it were published alone. Raises DeniedError for everybody else.
     """
+    access.to_teach(user)
     course = frappe.db.get_value(access.COURSE, {"slug": course_slug}, _COURSE, as_dict=True)
     reasons.deny("" if course else rights.UNKNOWN)
     reasons.deny(rights.grade(access.viewer(user, course.name, state="")))
