@@ -35,14 +35,13 @@ def unchanged(doctype: str, name: str, seen: str) -> Document:
 def keep(doc: Document) -> Document:
     """Save a document, new or not; what it refuses itself is raised as a RefusedError."""
     try:
-        return doc.insert(ignore_permissions=True) if doc.is_new() else doc.save(ignore_permissions=True)
+        return doc.save(ignore_permissions=True)
     except (reasons.RefusedError, reasons.MalformedError):
         raise
     except frappe.ValidationError as fault:
         # Said by Frappe already, in HTML.
         frappe.clear_last_message()
         reasons.refuse_with("not_valid", markup.words(str(fault)))
-        raise
 
 
 def remove(doc: Document) -> None:

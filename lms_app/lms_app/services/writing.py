@@ -143,8 +143,7 @@ def _write_blocks(doc: Document, forms: Sequence[Mapping[str, str]]) -> None:
         try:
             block = lesson_form.read(form)
         except lesson_form.UnreadableError as fault:
-            reasons.refuse(str(fault))
-            raise
+            reasons.refuse_with(str(fault), reasons.words(str(fault)))
         anchor = block.row["anchor"]
         if not anchor or any(one["anchor"] == anchor for one in blocks):
             anchor = frappe.generate_hash(length=8)

@@ -263,7 +263,7 @@ class TestWriting(SiteTestCase):
             self.save({"kind": "Image", "file": foreign, "alt_text": "x"}, status="Draft")
 
     def test_what_no_page_sends_is_refused(self):
-        for values in ({"course": "x"}, {"status": "Published"}, {"kind": "Dance"}, {"owner": "x"}):
+        for values in ({"course": "x"}, {"position": "1"}, {"kind": "Dance"}, {"owner": "x"}):
             with school.told(reasons.MalformedError, "unexpected"):
                 self.save(**values)
         with school.told(reasons.RefusedError, "bad_block"):
