@@ -49,6 +49,10 @@ website_route_rules = [
     {"from_route": "/learn/me/certificates/<code>", "to_route": "learn/me/certificate"},
     {"from_route": "/learn/me/certificates/<code>.pdf", "to_route": "learn/me/certificate.pdf"},
     {"from_route": "/verify/<code>", "to_route": "verify"},
+    {"from_route": "/teach/c/<slug>", "to_route": "teach/course"},
+    {"from_route": "/teach/c/<slug>/settings", "to_route": "teach/settings"},
+    {"from_route": "/teach/c/<slug>/l/<lesson>", "to_route": "teach/lesson"},
+    {"from_route": "/teach/c/<slug>/l/<lesson>/preview", "to_route": "teach/preview"},
 ]
 scheduler_events = {
     "daily": ["lms_app.services.enrolment.expire_overdue", "lms_app.services.certificates.issue_missed"],

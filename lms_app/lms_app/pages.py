@@ -1,4 +1,4 @@
-"""What the pages below /learn and /verify have in common: how they begin, how they refuse, and how a form is answered.
+"""What the pages below /learn, /teach and /verify have in common: how they begin, refuse, and answer forms.
 
 Pages are Jinja templates in `www`, found through `website_route_rules`. A form is sent to the address of its own page,
 so that it works without JavaScript; what came of it is said on the page that follows.
@@ -12,7 +12,7 @@ from frappe.website.page_renderers.template_page import TemplatePage
 from werkzeug.wrappers import Response
 
 from lms_app.deadlocks import tried_again
-from lms_app.services import branding, cover, reasons, rights
+from lms_app.services import access, branding, cover, reasons, rights, teaching
 
 STATUS = {rights.UNKNOWN: 404}
 
@@ -22,7 +22,7 @@ class LearnPage(TemplatePage):
 
     def can_render(self) -> bool:
         """Say whether this is one of the pages."""
-        return self.path.split("/")[0] in ("learn", "verify") and bool(super().can_render())
+        return self.path.split("/")[0] in ("learn", "teach", "verify") and bool(super().can_render())
 
     def render(self) -> Response:
         """Return the page as it is, with the status that it has in its context; HEAD gets the same without a body."""
@@ -45,6 +45,7 @@ def begin(context: frappe._dict, title: str) -> None:
             "direction": branding.direction(frappe.local.lang),
             "icon": frappe.db.get_single_value("Website Settings", "favicon") or "data:,",
             "guest": guest,
+            "teaches": not guest and access.teaches(user),
             "staff": not guest and frappe.db.get_value("User", user, "user_type") == "System User",
             # A guest's page is the same for all guests, so it bears no token.
             "token": "" if guest else frappe.sessions.get_csrf_token(),
@@ -75,6 +76,28 @@ def show(context: frappe._dict, title: str, load: Callable[[], frappe._dict]) ->
     return page
 
 
+def show_to_staff(
+    context: frappe._dict, tab: str, title: str, load: Callable[[frappe._dict], frappe._dict]
+) -> frappe._dict | None:
+    """Begin a page of the course in the address, for its teachers, as `show` does.
+
+    tab: of the course's navigation. load: takes what `teaching.course` says of it, which the page finds as `course`.
+    """
+
+    def found() -> frappe._dict:
+        course = teaching.course(frappe.form_dict.slug, frappe.session.user)
+        if course.moved:
+            here = frappe.local.request.path
+            return frappe._dict(moved=here.replace(f"/c/{frappe.form_dict.slug}", f"/c/{course.moved}", 1))
+        context.update({"course": course, "tab": tab, "unlisted": True})
+        return load(course)
+
+    page = show(context, title, found)
+    if page is not None:
+        context.page_title = f"{title} · {context.course.title}"
+    return page
+
+
 def refuse(context: frappe._dict, title: str, fault: reasons.DeniedError) -> None:
     """Show why there is nothing to see here."""
     frappe.clear_messages()
@@ -84,13 +107,13 @@ def refuse(context: frappe._dict, title: str, fault: reasons.DeniedError) -> Non
 
 
 def act(context: frappe._dict, deed: Callable[[], str]) -> None:
-    """Do what a form asks for, and go where the deed says; what stands in its way is shown on the page itself."""
+    """Do what a form asks for, and go where the deed says, or nowhere; what stands in its way is shown on the page."""
     try:
         target = tried_again(deed)()
     except (reasons.DeniedError, reasons.RefusedError, reasons.MalformedError) as fault:
         frappe.db.rollback()
         frappe.clear_messages()
-        context.trouble = str(fault)
+        context.update({"trouble": str(fault), "fault": fault})
         context.status = fault.http_status_code
         return
     except Exception:
@@ -99,7 +122,8 @@ def act(context: frappe._dict, deed: Callable[[], str]) -> None:
         raise
     # Said before the redirect, which Frappe answers like a fault.
     frappe.db.commit()  # nosemgrep
-    go(target, status=303)
+    if target:
+        go(target, status=303)
 
 
 def is_form() -> bool:

@@ -1,6 +1,6 @@
 """Lessons: their blocks as pages show them, and what they lack before they may be published."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +8,19 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import access, addresses, checks, markup, media, notes, outline, reasons, recipe, rights
+from lms_app.services import (
+    access,
+    addresses,
+    checks,
+    markup,
+    media,
+    notes,
+    outline,
+    reasons,
+    recipe,
+    rights,
+    seats,
+)
 
 LESSON = "Academy Lesson"
 _COURSE = ("name", "slug", "title", "status", "visibility", "starts_on", "sequential", "cover", "cover_alt")
@@ -61,6 +73,43 @@ def lesson_page(course_slug: str, lesson_slug: str, user: str) -> frappe._dict:
         page.trace = _trace(enrolled, lesson.name)
         page.note = notes.read(user, lesson.name) if enrolled else ""
     return page
+
+
+def preview(course_slug: str, lesson_slug: str, user: str) -> frappe._dict:
+    """Return what the page of a lesson shows to a pupil who has just joined, for a teacher of its course.
+
+    As `lesson_page`; a draft is shown as if it were published alone. Raises DeniedError for everybody else.
+    """
+    access.to_teach(user)
+    course = frappe.db.get_value(access.COURSE, {"slug": course_slug}, _COURSE, as_dict=True)
+    reasons.deny("" if course else rights.UNKNOWN)
+    reasons.deny(rights.grade(access.viewer(user, course.name, state="")))
+    pupil = rights.Viewer(user, "", seats.ACTIVE)
+    modules = outline.load(course.name, with_drafts=True)
+    lesson = outline.find(modules, lesson_slug)
+    reasons.deny("" if lesson else rights.UNKNOWN)
+    for module in modules:
+        module.lessons = [one for one in module.lessons if one is lesson or one.status == outline.PUBLISHED]
+    modules = [module for module in modules if module.lessons]
+    outline.decide(modules, frappe._dict(course, status=rights.PUBLISHED), pupil, None, set())
+    row = list(outline.lessons(modules))
+    place = row.index(lesson)
+    return frappe._dict(
+        moved="",
+        course=course,
+        lesson=lesson,
+        outline=modules,
+        enrolment=None,
+        viewer=pupil,
+        # What keeps a pupil out yet is said; its teacher reads it all the same.
+        lock="" if lesson.decision.is_allowed else lesson.decision.words,
+        decision=access.Decision(),
+        previous=row[place - 1] if place else None,
+        next=row[place + 1] if place + 1 < len(row) else None,
+        blocks=blocks_of(lesson.name),
+        trace=_trace(None, lesson.name),
+        note="",
+    )
 
 
 def blocks_of(lesson: str) -> list[dict[str, Any]]:
@@ -123,17 +172,22 @@ def render(block: Mapping[str, Any], captions: list[Mapping[str, Any]]) -> dict[
     return shown
 
 
-def faults_of(lesson: Document) -> list[str]:
-    """Return what a lesson lacks before it may be published, as sentences."""
+def faults_of(lesson: Document) -> list[tuple[int, str]]:
+    """Return what a lesson lacks before it may be published: see `told`."""
     captioned = {row.block for row in lesson.captions if row.file}
     blocks = [row.as_dict() for row in lesson.blocks]
+    return told(checks.of_lesson(lesson.as_dict(), blocks, captioned), blocks)
+
+
+def told(faults: Iterable[checks.Fault], blocks: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """Return faults as sentences, each with the number of its block, 0 for the lesson itself."""
     said = []
-    for number, reason in checks.of_lesson(lesson.as_dict(), blocks, captioned):
+    for number, reason in faults:
         if number:
-            where = _("Block {0} ({1})").format(number, _(blocks[number - 1].kind))
-            said.append(f"{where}: {reasons.words(reason)}")
+            where = _("Block {0} ({1})").format(number, _(blocks[number - 1]["kind"]))
+            said.append((number, f"{where}: {reasons.words(reason)}"))
         else:
-            said.append(reasons.words(reason))
+            said.append((0, reasons.words(reason)))
     return said
 
 

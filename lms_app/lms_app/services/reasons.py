@@ -1,6 +1,7 @@
 """Why something is not to be had: the codes of all services, in words, and the errors that carry them."""
 
 from datetime import datetime
+from typing import Any, NoReturn
 
 import frappe
 from frappe import _
@@ -16,13 +17,14 @@ class DeniedError(frappe.PermissionError):
 
 
 class RefusedError(frappe.ValidationError):
-    """Carry why something that somebody may do cannot be done now (409)."""
+    """Carry why something that somebody may do cannot be done now (409), and details that a page needs to go on."""
 
     http_status_code = 409
 
-    def __init__(self, reason: str, sentence: str) -> None:
+    def __init__(self, reason: str, sentence: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(sentence)
         self.reason = reason
+        self.details = details or {}
 
 
 class MalformedError(frappe.ValidationError):
@@ -45,6 +47,12 @@ def refuse(reason: str, until: datetime | None = None) -> None:
     """Raise RefusedError, and say why in the answer; nothing happens without a reason. until: see `words`."""
     if reason:
         raise RefusedError(reason, _tell(reason, words(reason, until)))
+
+
+def refuse_with(reason: str, sentence: str, **details: Any) -> NoReturn:
+    """Raise RefusedError with a sentence that only its service can say; details are in the answer as well."""
+    frappe.local.response.update(details)
+    raise RefusedError(reason, _tell(reason, sentence), details)
 
 
 def reject(reason: str) -> None:
@@ -87,6 +95,7 @@ def _sentences() -> dict[str, str]:
         "log_in": _("Log in to see this."),
         "not_enrolled": _("This is for pupils of the course."),
         "not_staff": _("This is for teachers of the course."),
+        "no_teacher": _("This is for those who teach."),
         "pending_payment": _("Your place is kept until you have paid."),
         "pending_approval": _("The school has still to approve your request."),
         "waitlisted": _("You are on the waitlist."),
@@ -163,6 +172,23 @@ def _sentences() -> dict[str, str]:
         "too_many": _("there are more than 500 questions"),
         "nothing_to_import": _("there is no question in it"),
         "bad_form": _("The format must be GIFT or CSV."),
+        "bad_block": _("There is no such kind of block."),
+        "bad_status": _("There is no such status."),
+        "too_many_blocks": _("A lesson has 200 blocks at most: make two of it."),
+        "wrong_module": _("This belongs to another course."),
+        "has_learners": _("Pupils have begun this, and their progress would be lost: make it a draft instead."),
+        "others_wait": _("Another module opens after this one: change that first."),
+        "in_use": _("Something else needs this: it cannot be removed."),
+        "empty_title": _("Write a title."),
+        "bad_date": _("Write a date and a time."),
+        "bad_count": _("Write a whole number."),
+        "nothing_sent": _("Choose a file first."),
+        "bad_file": _("Files of this kind are not taken here."),
+        "large_file": _("This file is too large."),
+        "not_a_video": _("This is no MP4 or WebM video."),
+        "not_a_sound": _("This is no MP3, Ogg or WAV sound."),
+        "not_a_picture": _("This is no PNG, JPEG, WebP or GIF picture."),
+        "not_captions": _("This is no WebVTT file: it begins with the letters WEBVTT."),
         "no_summary": _("a summary"),
         "no_lead": _("a lead instructor"),
         "no_lesson": _("a published lesson"),

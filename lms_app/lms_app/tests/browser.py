@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import frappe
@@ -17,15 +18,28 @@ def key_of(user: str) -> str:
     return f"token {frappe.db.get_value('User', user, 'api_key')}:{secret}"
 
 
-def ask(path: str, data: Mapping[str, Any] | None = None, *, method: str = "", key: str = "") -> TestResponse:
-    """Return the answer to one request: a POST of JSON if there is data, else a GET; of a guest without a key."""
+def ask(
+    path: str,
+    data: Mapping[str, Any] | None = None,
+    *,
+    method: str = "",
+    key: str = "",
+    files: Mapping[str, tuple[str, bytes]] | None = None,
+) -> TestResponse:
+    """Return the answer to one request: a POST of JSON if there is data, else a GET; of a guest without a key.
+
+    files: by their fields, names and contents; a form is sent then, as browsers do.
+    """
 
     def as_a_browser() -> TestResponse:
         from frappe.app import application
 
         headers = {"X-Frappe-Site-Name": site, **({"Authorization": key} if key else {})}
         verb = method or ("GET" if data is None else "POST")
-        return Client(application).open(path, method=verb, json=data, headers=headers, buffered=True)
+        if files is None:
+            return Client(application).open(path, method=verb, json=data, headers=headers, buffered=True)
+        form = {**(data or {}), **{field: (BytesIO(content), name) for field, (name, content) in files.items()}}
+        return Client(application).open(path, method="POST", data=form, headers=headers, buffered=True)
 
     site = frappe.local.site
     # In a thread of its own: a request ends by closing everything that frappe.local holds.

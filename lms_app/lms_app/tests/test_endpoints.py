@@ -20,6 +20,7 @@ READS = frozenset({"lms_app.overrides.search.get_link_title"})
 # Something of each type that endpoints take.
 GIVEN = {str: "x", int: 1, float: 1.5, bool: True, int | None: 1}
 GIVEN[str | list[str] | dict[str, str] | None] = "x"
+GIVEN |= {dict[str, str]: {"x": "y"}, list[dict[str, str]]: [{"x": "y"}]}
 
 
 def endpoints():
@@ -88,6 +89,9 @@ class TestRefusals(SiteTestCase):
             ("quiz.submit", {"attempt": "x"}, 403, "unknown"),
             ("quiz.grade", {"attempt": "x", "position": 1, "points": 1}, 403, "not_staff"),
             ("quiz.import_questions", {"bank": "x", "text": "x", "form": "GIFT"}, 403, "not_staff"),
+            ("teach.make_course", {"title": "x"}, 403, "no_teacher"),
+            ("teach.set_course_status", {"course": "x", "status": "Published"}, 403, "not_staff"),
+            ("teach_lesson.save", {"lesson": "x", "seen": "", "values": {}, "blocks": []}, 403, "not_staff"),
             ("me.erase_data", {"confirmation": "x"}, 409, "not_confirmed"),
         ):
             answer = ask(f"/api/method/lms_app.api.{path}", given, key=self.key)

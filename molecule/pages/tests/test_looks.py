@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
-from visits import CIRCUITS, COURSES, School, join
+from visits import CIRCUITS, COURSES, School, grave, join
 
 COURSE = COURSES[CIRCUITS]
 LESSON = f"{COURSE}/l/voltage-current-resistance"
@@ -58,15 +56,6 @@ def pupils(tech: School) -> dict[str, str]:
         with tech.window(name) as page:
             join(page, CIRCUITS)
     return found
-
-
-def grave(page: Page) -> list[str]:
-    """Return what axe finds that keeps people out: the rule, and the first element that breaks it."""
-    return [
-        f"{found['id']}: {found['nodes'][0]['html'][:200]}"
-        for found in Axe().run(page).response["violations"]
-        if found["impact"] in {"serious", "critical"}
-    ]
 
 
 @pytest.mark.parametrize("look", LOOKS)

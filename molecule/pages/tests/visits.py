@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from journey import Journey
 from playwright.sync_api import Browser, Page, expect
 
@@ -95,11 +96,16 @@ class School:
         finally:
             context.close()
 
-    def person(self, name: str, language: str = "en") -> str:
-        """Make a user who reads a language and has no role, log them in, and return their address."""
+    def person(self, name: str, language: str = "en", *roles: str) -> str:
+        """Make a user who reads a language and has these roles alone, log them in, and return their address."""
         user, password = f"{name}-{secrets.token_hex(3)}@example.com", secrets.token_urlsafe(16)
-        fields = {"email": user, "first_name": name.capitalize(), "send_welcome_email": 0, "new_password": password}
-        fields["language"] = language
+        fields: dict[str, Any] = {
+            "email": user,
+            "first_name": name.capitalize(),
+            "send_welcome_email": 0,
+            "new_password": password,
+        }
+        fields |= {"language": language, "roles": [{"role": role} for role in roles]}
         self.manage("POST", "/api/resource/User", fields)
         self._log_in(user, "/api/method/login", {"usr": user, "pwd": password})
         return user
@@ -177,6 +183,15 @@ def token_of(page: Page) -> str:
     token = page.locator("input[name=csrf_token]").first.get_attribute("value")
     assert token
     return token
+
+
+def grave(page: Page) -> list[str]:
+    """Return what axe finds that keeps people out: the rule, and the first element that breaks it."""
+    return [
+        f"{found['id']}: {found['nodes'][0]['html'][:200]}"
+        for found in Axe().run(page).response["violations"]
+        if found["impact"] in {"serious", "critical"}
+    ]
 
 
 def tab_to(page: Page, words: str) -> None:

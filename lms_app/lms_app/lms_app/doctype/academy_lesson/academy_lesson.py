@@ -39,7 +39,7 @@ class AcademyLesson(Document):
         elif self.quiz and frappe.db.get_value("Academy Quiz", self.quiz, "course") != self.course:
             frappe.throw(_("The quiz of a lesson is one of its course"))
         if self.status == outline.PUBLISHED and (faults := content.faults_of(self)):
-            frappe.throw("<br>".join(faults), title=_("This lesson cannot be published yet"))
+            frappe.throw("<br>".join(said for _number, said in faults), title=_("This lesson cannot be published yet"))
 
     def on_update(self) -> None:
         """Keep the old address, and count anew what changed."""

@@ -1,0 +1,51 @@
+"""The settings of a course: what it says of itself, and how pupils join."""
+
+import frappe
+from frappe import _
+
+from lms_app import pages
+from lms_app.api import teach
+from lms_app.services import access, authoring, choices, reasons, rights, teaching
+
+no_cache = 1
+
+
+def get_context(context: frappe._dict) -> None:
+    """Fill in the settings, or keep them where a form asks for that; what was typed stays in the form."""
+    form = frappe.form_dict
+    if pages.is_form():
+        pages.act(context, lambda: _keep(form))
+    page = pages.show_to_staff(context, "settings", _("Settings"), _load)
+    if page is None:
+        return
+    if context.trouble:
+        page.settings.update(_sent(form), slug=form.get("address"), seen=form.get("seen"))
+    context.update(
+        {
+            "newer": context.fault.details.get("seen") if isinstance(context.fault, reasons.RefusedError) else None,
+            "choose": lambda field: choices.of(access.COURSE, field),
+            "said": None if context.trouble else form.get("said"),
+        }
+    )
+
+
+def _load(course: frappe._dict) -> frappe._dict:
+    reasons.deny("" if course.may_edit else rights.NOT_STAFF)
+    return frappe._dict(settings=authoring.settings(course.name))
+
+
+def _sent(form: frappe._dict) -> dict[str, str]:
+    """Return what was sent of the settings; a box that is not checked is not sent at all."""
+    checks = {field: "1" if form.get(field) else "" for field in authoring.CHECKS}
+    return checks | {field: form[field] for field in authoring.OF_COURSE if field in form}
+
+
+def _keep(form: frappe._dict) -> str:
+    course = teaching.course(form.slug, frappe.session.user)
+    # The address of the page has a slug as well.
+    sent = {**_sent(form), "slug": form.get("address") or form.slug}
+    slug = teach.change_course(course.name, form.get("over") or form.get("seen") or "", sent)["course"]
+    files = frappe.local.request.files
+    if "cover" in files and files["cover"].filename:
+        teach.upload_cover(course.name)
+    return f"/teach/c/{slug}/settings?said=kept"

@@ -1,0 +1,227 @@
+"""What teachers do at a school, in a browser, behind the edge: a course from nothing to its first reader."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from test_looks import LOOKS, PHONE
+from visits import School, ask, grave, tab_to, token_of
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+MP4 = b"\0\0\0\x18ftypmp42" + b"\0" * 64
+VTT = b"WEBVTT\n\n00:00.000 --> 00:01.000\nBoil the bones.\n"
+INSTRUCTOR = "Academy Instructor"
+
+
+@pytest.fixture(scope="module")
+def teachers(tech: School) -> dict[str, str]:
+    """Return a teacher by the language that they read."""
+    return {language: tech.person("tea", language, INSTRUCTOR) for language in ("en", "ar")}
+
+
+@pytest.fixture(scope="module")
+def courses(tech: School, teachers: dict[str, str]) -> dict[str, str]:
+    """Return the address of a course of each teacher, with a module of two lessons, one of them with every block."""
+    made = {}
+    for language, teacher in teachers.items():
+        with tech.window(teacher) as page:
+            token = token_of(page)
+
+            def call(method: str, page: Page = page, token: str = token, **given: object) -> Any:
+                return ask(page, "POST", f"/api/method/lms_app.api.{method}", given, token=token)["message"]
+
+            slug = call("teach.make_course", title=f"Soups, told to {language}")["course"]
+            course = tech.manage("GET", f'/api/resource/Academy Course?filters={{"slug":"{slug}"}}')["data"][0]["name"]
+            module = call("teach.add_module", course=course, title="Beginnings")["module"]
+            for title in ("Stock", "Roux"):
+                call("teach.add_lesson", module=module, title=title)
+            made[language] = f"/teach/c/{slug}"
+    return made
+
+
+def stands(page: Page) -> None:
+    """Expect a page that everybody can use, as wide as its window."""
+    assert grave(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+
+
+def test_a_teacher_builds_a_course_from_nothing_and_publishes_it(tech: School) -> None:
+    teacher = tech.person("mia", "en", INSTRUCTOR)
+    with tech.window(teacher) as page:
+        page.goto("/learn")
+        page.get_by_role("link", name="Teaching").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Teaching")
+        stands(page)
+        page.get_by_role("textbox", name="Title").fill("Soups of the north")
+        page.get_by_role("button", name="Make it").click()
+        expect(page.get_by_text("Nothing in it yet")).to_be_visible()
+        course = page.url
+
+        page.get_by_role("textbox", name="New module").fill("Beginnings")
+        page.get_by_role("button", name="Add the module").click()
+        page.get_by_role("textbox", name="New lesson").fill("Stock")
+        page.get_by_role("button", name="Add the lesson").click()
+        expect(page.get_by_role("heading", name="What is in it")).to_be_visible()
+        stands(page)
+
+        adding = page.get_by_role("group", name="Add a block")
+        adding.get_by_role("button", name="Text in Markdown").click()
+        page.get_by_role("textbox", name="Text in Markdown").fill("Boil **water** first.")
+        adding.get_by_role("button", name="Picture").click()
+        page.get_by_label("A picture: PNG, JPEG, WebP or GIF").set_input_files(
+            {"name": "stove.png", "mimeType": "image/png", "buffer": PNG}
+        )
+        expect(page.get_by_role("link", name="stove.png")).to_be_visible()
+        adding.get_by_role("button", name="Video").click()
+        page.get_by_label("A video: MP4 or WebM").set_input_files(
+            {"name": "boil.mp4", "mimeType": "video/mp4", "buffer": MP4}
+        )
+        expect(page.get_by_role("link", name="boil.mp4")).to_be_visible()
+        expect(page.locator(".state")).to_have_text("Not saved")
+        stands(page)
+
+        # What some pupils need is asked for, and nothing of what was typed is lost.
+        page.get_by_role("button", name="Save and publish").click()
+        missing = page.locator(".missing")
+        expect(missing).to_contain_text("Block 2 (Image): the alternative text is missing")
+        expect(missing).to_contain_text("Block 3 (Video): captions are missing")
+        page.get_by_role("textbox", name="What it shows, for those who cannot see it").fill("A pot on a stove")
+        page.get_by_label("A WebVTT file (.vtt)").set_input_files(
+            {"name": "boil.vtt", "mimeType": "text/vtt", "buffer": VTT}
+        )
+        expect(page.get_by_role("link", name="boil.vtt")).to_be_visible()
+        page.get_by_role("group", name="Captions").get_by_role("combobox", name="Language").select_option("en")
+        page.get_by_role("button", name="Save and publish").click()
+        expect(page.locator(".state")).to_contain_text("Saved")
+        expect(page.locator(".bar .status")).to_have_text("Published")
+        expect(missing).to_be_hidden()
+
+        page.get_by_role("link", name="See it as a pupil").click()
+        expect(page.get_by_text("This is a preview")).to_be_visible()
+        expect(page.get_by_role("img", name="A pot on a stove")).to_have_count(1)
+        expect(page.locator("track[kind=captions]")).to_have_count(1)
+        stands(page)
+
+        page.goto(course)
+        expect(page.locator(".publishing li")).to_have_text(["a summary"])
+        page.get_by_role("link", name="Settings").last.click()
+        page.get_by_role("textbox", name="Summary").fill("Everything about soups of the north.")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_contain_text("Your changes are kept.")
+        stands(page)
+        page.goto(course)
+        page.get_by_role("button", name="Publish the course").click()
+        expect(page.get_by_text("Pupils find this course")).to_be_visible()
+        stands(page)
+    with tech.window() as page:
+        page.goto("/learn?q=soups+of+the+north")
+        expect(page.get_by_role("link", name="Soups of the north").first).to_be_visible()
+    with tech.window(teacher) as page:
+        # What other tests look at has not one course more.
+        page.goto(course)
+        page.get_by_text("Archive it").click()
+        page.get_by_role("button", name="Archive the course").click()
+        expect(page.get_by_text("This course is archived")).to_be_visible()
+
+
+def test_two_who_write_in_one_lesson_never_lose_what_either_has_typed(
+    tech: School, teachers: dict[str, str], courses: dict[str, str]
+) -> None:
+    lesson = f"{courses['en']}/l/stock"
+    with tech.window(teachers["en"]) as mine, tech.window(teachers["en"]) as theirs:
+        for page, words in ((mine, "Mine"), (theirs, "Theirs")):
+            page.goto(lesson)
+            page.get_by_role("button", name="Text in Markdown").click()
+            page.get_by_role("textbox", name="Text in Markdown").last.fill(words)
+        for page in (theirs, mine):
+            page.get_by_role("button", name="Save", exact=True).click()
+        expect(theirs.locator(".state")).to_contain_text("Saved")
+        expect(mine.locator(".clash")).to_contain_text("has saved this since you opened it")
+        expect(mine.get_by_role("textbox", name="Text in Markdown").last).to_have_value("Mine")
+        mine.get_by_role("button", name="Save mine over it").click()
+        expect(mine.locator(".state")).to_contain_text("Saved")
+        mine.reload()
+        expect(mine.get_by_role("textbox", name="Text in Markdown").last).to_have_value("Mine")
+
+
+def test_lessons_are_put_in_order_by_keyboard_and_by_dragging(
+    tech: School, teachers: dict[str, str], courses: dict[str, str]
+) -> None:
+    def titles(page: Page) -> list[str]:
+        return page.locator(".lesson-line .line > a").all_inner_texts()
+
+    with tech.window(teachers["en"]) as page:
+        page.goto(courses["en"])
+        tab_to(page, "Move “Stock” down")
+        page.keyboard.press("Enter")
+        expect(page.locator("#moves")).to_have_text(re.compile("Stock is now at place 2"))
+        page.reload()
+        assert titles(page) == ["Roux", "Stock"]
+        page.locator(".lesson-line .grip").last.drag_to(
+            page.locator(".lesson-line").first, target_position={"x": 9, "y": 4}
+        )
+        expect(page.locator("#moves")).to_have_text(re.compile("Stock is now at place 1"))
+        page.reload()
+        assert titles(page) == ["Stock", "Roux"]
+
+
+def test_a_text_is_formatted_where_it_stands_and_kept_as_the_school_shows_it(
+    tech: School, teachers: dict[str, str], courses: dict[str, str]
+) -> None:
+    with tech.window(teachers["en"]) as page:
+        page.goto(f"{courses['en']}/l/roux")
+        page.get_by_role("button", name="Formatted text").click()
+        text = page.get_by_role("textbox", name="Text", exact=True)
+        text.click()
+        page.keyboard.type("Stir ")
+        page.get_by_role("button", name="Bold").click()
+        page.keyboard.type("slowly")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.locator(".state")).to_contain_text("Saved")
+        stands(page)
+        page.goto(f"{courses['en']}/l/roux/preview")
+        expect(page.locator(".prose :is(b, strong)")).to_have_text("slowly")
+
+
+def test_a_lesson_is_written_without_javascript(
+    tech: School, teachers: dict[str, str], courses: dict[str, str]
+) -> None:
+    with tech.window(teachers["en"], java_script_enabled=False) as page:
+        page.goto(f"{courses['en']}/l/roux")
+        page.get_by_role("button", name="Program code").click()
+        page.get_by_role("textbox", name="Code", exact=True).fill("while hungry: stir()")
+        page.get_by_role("button", name="Move this block up").last.click()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("textbox", name="Code", exact=True)).to_have_value("while hungry: stir()")
+        expect(page.locator(".state")).to_have_text("Saved")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("route", ["", "/settings", "/l/stock", "/l/stock/preview", "mine"])
+def test_a_page_of_teachers_is_accessible_and_as_wide_as_its_window(
+    tech: School, teachers: dict[str, str], courses: dict[str, str], route: str, look: str
+) -> None:
+    seen = LOOKS[look]
+    with tech.window(teachers[seen.language], **seen.options) as page:
+        page.goto("/teach" if route == "mine" else f"{courses[seen.language]}{route}")
+        tech.keep_picture(page, f"teach-{route.strip('/').replace('/', '-') or 'outline'}-{look}".replace(" ", "-"))
+        stands(page)
+        for details in page.locator("main details:not([open]) > summary").all():
+            details.click()
+        tech.keep_picture(
+            page, f"teach-{route.strip('/').replace('/', '-') or 'outline'}-open-{look}".replace(" ", "-")
+        )
+        stands(page)
+
+
+def test_every_kind_of_block_can_be_written_on_a_phone(
+    tech: School, teachers: dict[str, str], courses: dict[str, str]
+) -> None:
+    with tech.window(teachers["ar"], viewport=PHONE) as page:
+        page.goto(f"{courses['ar']}/l/roux")
+        for button in page.locator(".adding button").all():
+            button.click()
+        expect(page.locator(".piece")).to_have_count(10)
+        tech.keep_picture(page, "teach-blocks-phone")
+        stands(page)
