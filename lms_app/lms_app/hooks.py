@@ -49,6 +49,7 @@ website_route_rules = [
     {"from_route": "/learn/me/certificates/<code>", "to_route": "learn/me/certificate"},
     {"from_route": "/learn/me/certificates/<code>.pdf", "to_route": "learn/me/certificate.pdf"},
     {"from_route": "/verify/<code>", "to_route": "verify"},
+    {"from_route": "/teach/c/<slug>", "to_route": "teach/course"},
 ]
 scheduler_events = {
     "daily": ["lms_app.services.enrolment.expire_overdue", "lms_app.services.certificates.issue_missed"],

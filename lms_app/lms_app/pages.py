@@ -1,4 +1,4 @@
-"""What the pages below /learn and /verify have in common: how they begin, how they refuse, and how a form is answered.
+"""What the pages below /learn, /teach and /verify have in common: how they begin, refuse, and answer forms.
 
 Pages are Jinja templates in `www`, found through `website_route_rules`. A form is sent to the address of its own page,
 so that it works without JavaScript; what came of it is said on the page that follows.
@@ -11,7 +11,7 @@ import frappe
 from frappe.website.page_renderers.template_page import TemplatePage
 from werkzeug.wrappers import Response
 
-from lms_app.services import branding, cover, reasons, rights
+from lms_app.services import access, branding, cover, reasons, rights, teaching
 
 STATUS = {rights.UNKNOWN: 404}
 
@@ -21,7 +21,7 @@ class LearnPage(TemplatePage):
 
     def can_render(self) -> bool:
         """Say whether this is one of the pages."""
-        return self.path.split("/")[0] in ("learn", "verify") and bool(super().can_render())
+        return self.path.split("/")[0] in ("learn", "teach", "verify") and bool(super().can_render())
 
     def render(self) -> Response:
         """Return the page as it is, with the status that it has in its context; HEAD gets the same without a body."""
@@ -44,6 +44,7 @@ def begin(context: frappe._dict, title: str) -> None:
             "direction": branding.direction(frappe.local.lang),
             "icon": frappe.db.get_single_value("Website Settings", "favicon") or "data:,",
             "guest": guest,
+            "teaches": not guest and access.teaches(user),
             "staff": not guest and frappe.db.get_value("User", user, "user_type") == "System User",
             # A guest's page is the same for all guests, so it bears no token.
             "token": "" if guest else frappe.sessions.get_csrf_token(),
@@ -71,6 +72,28 @@ def show(context: frappe._dict, title: str, load: Callable[[], frappe._dict]) ->
         go(moved if moved.startswith("/") else f"/learn/c/{moved}", status=301)
     begin(context, title)
     context.page = page
+    return page
+
+
+def show_to_staff(
+    context: frappe._dict, tab: str, title: str, load: Callable[[frappe._dict], frappe._dict]
+) -> frappe._dict | None:
+    """Begin a page of the course in the address, for its teachers, as `show` does.
+
+    tab: of the course's navigation. load: takes what `teaching.course` says of it, which the page finds as `course`.
+    """
+
+    def found() -> frappe._dict:
+        course = teaching.course(frappe.form_dict.slug, frappe.session.user)
+        if course.moved:
+            here = frappe.local.request.path
+            return frappe._dict(moved=here.replace(f"/c/{frappe.form_dict.slug}", f"/c/{course.moved}", 1))
+        context.update({"course": course, "tab": tab, "unlisted": True})
+        return load(course)
+
+    page = show(context, title, found)
+    if page is not None:
+        context.page_title = f"{title} · {context.course.title}"
     return page
 
 

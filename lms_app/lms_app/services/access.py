@@ -75,6 +75,17 @@ def is_teacher(user: str) -> bool:
     return not TEACHERS.isdisjoint(frappe.get_roles(user))
 
 
+def teaches(user: str) -> bool:
+    """Say whether the pages of those who teach are for somebody; which courses they find there is another matter."""
+    return is_manager(user) or is_teacher(user)
+
+
+def roles_for(user: str) -> tuple[str, ...]:
+    """Return as what a course can name a teacher, by the roles that the school gave."""
+    held = frappe.get_roles(user)
+    return tuple(role for role, needed in ROLE_OF.items() if needed in held or INSTRUCTOR_ROLE in held)
+
+
 def role_in(user: str, course: str) -> str:
     """Return what somebody is to a course: one of rights.STAFF, or nothing."""
     if user == rights.GUEST:
@@ -90,8 +101,7 @@ def _named_as(user: str, course: str) -> str:
         "SELECT role FROM `tabAcademy Course Instructor` WHERE parent = %s AND user = %s AND parenttype = %s",
         (course, user, COURSE),
     )
-    held = frappe.get_roles(user)
-    named = {role for (role,) in rows if ROLE_OF[role] in held or INSTRUCTOR_ROLE in held}
+    named = {role for (role,) in rows}.intersection(roles_for(user))
     return next((role for role in reversed(rights.STAFF) if role in named), "")
 
 
@@ -124,6 +134,23 @@ def enrolment_of(user: str, course: str) -> frappe._dict | None:
         as_dict=True,
     )
     return rows[0] if rows else None
+
+
+def to_teach(user: str) -> None:
+    """Let through for whom the pages of those who teach are; raises DeniedError for all others."""
+    reasons.deny(rights.LOG_IN if user == rights.GUEST else "")
+    reasons.deny("" if teaches(user) else rights.NO_TEACHER)
+
+
+def to_make(user: str) -> None:
+    """Let through who may make courses; raises DeniedError for all others."""
+    to_teach(user)
+    reasons.deny("" if may_make(user) else rights.NO_TEACHER)
+
+
+def may_make(user: str) -> bool:
+    """Say whether somebody may make courses."""
+    return is_manager(user) or INSTRUCTOR_ROLE in frappe.get_roles(user)
 
 
 def to_edit(user: str, course: str) -> None:
@@ -180,7 +207,7 @@ def has_permission(doc: Document, ptype: str = "read", user: str | None = None, 
     if doc.doctype == STUDENT:
         return ptype in READS and _teaches_pupil(user, doc.name)
     if doc.doctype == COURSE and doc.is_new():
-        return INSTRUCTOR_ROLE in frappe.get_roles(user)
+        return may_make(user)
     allowed = rights.STAFF if ptype in READS else rights.EDITORS
     courses = _courses_of(doc)
     return bool(courses) and all(_named_as(user, course) in allowed for course in courses)

@@ -87,6 +87,7 @@ def _sentences() -> dict[str, str]:
         "log_in": _("Log in to see this."),
         "not_enrolled": _("This is for pupils of the course."),
         "not_staff": _("This is for teachers of the course."),
+        "no_teacher": _("This is for those who teach."),
         "pending_payment": _("Your place is kept until you have paid."),
         "pending_approval": _("The school has still to approve your request."),
         "waitlisted": _("You are on the waitlist."),

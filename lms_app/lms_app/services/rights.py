@@ -18,12 +18,13 @@ PUBLISHED, ARCHIVED = "Published", "Archived"
 PUBLIC, MEMBERS, UNLISTED, PRIVATE = "Public", "Members", "Unlisted", "Private"
 
 # Reasons why not; a lock's and a seat's are with them.
-UNKNOWN, NOT_PUBLISHED, LOG_IN, NOT_ENROLLED, NOT_STAFF = (
+UNKNOWN, NOT_PUBLISHED, LOG_IN, NOT_ENROLLED, NOT_STAFF, NO_TEACHER = (
     "unknown",
     "not_published",
     "log_in",
     "not_enrolled",
     "not_staff",
+    "no_teacher",
 )
 # A state that keeps somebody out is the reason.
 OF_STATE = {

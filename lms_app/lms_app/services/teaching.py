@@ -1,0 +1,63 @@
+"""What those who teach find on their pages: their courses, and what waits for them there."""
+
+import frappe
+
+from lms_app.services import access, addresses, attempts, outline, reasons, rights, seats
+
+PAGE = 24
+LONGEST_SEARCH = 100
+
+
+def courses(user: str, search: str = "", page: int = 1) -> frappe._dict:
+    """Return a page of the courses that somebody teaches, those changed last first: rows, total, pages; in one query.
+
+    A row has name, slug, title, cover, cover_alt, status, lesson_count, learner_count, and what waits: requests,
+    to_grade and drafts. A manager finds every course. Raises DeniedError for whom these pages are not.
+    """
+    access.to_teach(user)
+    rows = frappe.db.sql(
+        "SELECT c.name, c.slug, c.title, c.cover, c.cover_alt, c.status, c.lesson_count, c.learner_count,"
+        " (SELECT COUNT(*) FROM `tabAcademy Enrollment` e WHERE e.course = c.name AND e.state = %(asked)s) requests,"
+        " (SELECT COUNT(*) FROM `tabAcademy Quiz Attempt` a WHERE a.course = c.name AND a.state = %(waiting)s)"
+        " to_grade,"
+        " (SELECT COUNT(*) FROM `tabAcademy Lesson` l WHERE l.course = c.name AND l.status != %(published)s) drafts,"
+        " COUNT(*) OVER () total FROM `tabAcademy Course` c WHERE (%(finds_all)s OR c.name IN (SELECT i.parent"
+        " FROM `tabAcademy Course Instructor` i"
+        " WHERE i.parenttype = %(course)s AND i.user = %(user)s AND i.role IN %(roles)s))"
+        " AND INSTR(c.title, %(search)s)"
+        " ORDER BY c.status = %(archived)s, c.modified DESC, c.name LIMIT %(limit)s OFFSET %(offset)s",
+        {
+            "finds_all": int(access.is_manager(user)),
+            "user": user,
+            "roles": access.roles_for(user) or ("",),
+            "search": search,
+            "course": access.COURSE,
+            "asked": seats.PENDING_APPROVAL,
+            "waiting": attempts.WAITING,
+            "published": outline.PUBLISHED,
+            "archived": rights.ARCHIVED,
+            "limit": PAGE,
+            "offset": (page - 1) * PAGE,
+        },
+        as_dict=True,
+    )
+    total = rows[0].total if rows else 0
+    return frappe._dict(rows=rows, total=total, pages=max(1, -(-total // PAGE)))
+
+
+def course(slug: str | None, user: str) -> frappe._dict:
+    """Return what every page of a course says to its teachers: name, slug, title, status, role and may_edit.
+
+    moved: the slug that it has now, if this is an old one; nothing else is in it then. Raises DeniedError for whom the
+    course is none of theirs.
+    """
+    access.to_teach(user)
+    fields = ["name", "slug", "title", "status"]
+    found = frappe.db.get_value(access.COURSE, {"slug": slug}, fields, as_dict=True) if slug else None
+    if found is None:
+        moved = addresses.moved_course(slug) if slug else None
+        reasons.deny("" if moved else rights.UNKNOWN)
+        return frappe._dict(moved=moved)
+    viewer = access.viewer(user, found.name, state="")
+    reasons.deny(rights.grade(viewer))
+    return frappe._dict(found, moved="", role=viewer.role, may_edit=not rights.edit(viewer))
