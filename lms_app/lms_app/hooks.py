@@ -50,6 +50,9 @@ website_route_rules = [
     {"from_route": "/learn/me/certificates/<code>.pdf", "to_route": "learn/me/certificate.pdf"},
     {"from_route": "/verify/<code>", "to_route": "verify"},
     {"from_route": "/teach/c/<slug>", "to_route": "teach/course"},
+    {"from_route": "/teach/c/<slug>/people", "to_route": "teach/people"},
+    {"from_route": "/teach/c/<slug>/people/import", "to_route": "teach/people_import"},
+    {"from_route": "/teach/c/<slug>/people/p/<enrollment>", "to_route": "teach/pupil"},
 ]
 scheduler_events = {
     "daily": ["lms_app.services.enrolment.expire_overdue", "lms_app.services.certificates.issue_missed"],

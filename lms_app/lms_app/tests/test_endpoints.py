@@ -88,6 +88,8 @@ class TestRefusals(SiteTestCase):
             ("quiz.submit", {"attempt": "x"}, 403, "unknown"),
             ("quiz.grade", {"attempt": "x", "position": 1, "points": 1}, 403, "not_staff"),
             ("quiz.import_questions", {"bank": "x", "text": "x", "form": "GIFT"}, 403, "not_staff"),
+            ("people.override", {"enrollment": "x", "quiz": "x"}, 403, "not_staff"),
+            ("people.take", {"course": "x", "text": "x"}, 403, "not_staff"),
             ("me.erase_data", {"confirmation": "x"}, 409, "not_confirmed"),
         ):
             answer = ask(f"/api/method/lms_app.api.{path}", given, key=self.key)
