@@ -1,8 +1,8 @@
-"""What those do about questions who may change the course."""
+"""What those do about questions and quizzes who may change the course."""
 
 import frappe
 
-from lms_app.services import access, question_bank, question_import, quiz_content, reasons, rights
+from lms_app.services import access, question_bank, question_import, quiz_content, quiz_form, reasons, rights
 
 
 @frappe.whitelist(methods=["POST"])
@@ -56,6 +56,16 @@ def look(bank: str, text: str, form: str) -> dict[str, list[dict[str, int | floa
     """Say which questions a text holds, and write nothing; return questions and faults. form: GIFT or CSV."""
     _to_edit(quiz_content.BANK, bank)
     return question_import.look(text, form)
+
+
+@frappe.whitelist(methods=["POST"])
+def save_quiz(course: str, values: dict[str, str], slots: list[dict[str, str]], quiz: str = "") -> dict[str, str]:
+    """Write a quiz of a course, a new one without its name; return quiz. course: its name.
+
+    values: title, intro and the rules, by the fields' names. slots: what (question:NAME or bank:NAME), count, points.
+    """
+    access.to_edit(frappe.session.user, course)
+    return {"quiz": quiz_form.save(course, quiz, values, slots)}
 
 
 def _to_edit(doctype: str, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import frappe
 from frappe.utils import cint, now_datetime
 
-from lms_app.services import enrolment, invitations, people_table, quiz_content, reasons, rights, seats
+from lms_app.services import enrolment, invitations, moments, people_table, quiz_content, reasons, rights, seats
 from lms_app.services.people_table import Line
 
 PAGE = 50
@@ -194,7 +194,7 @@ def give(enrollment: str, quiz: str, minutes: int, attempts: int, closes_on: str
     values = {
         "extra_minutes": minutes,
         "extra_attempts": attempts,
-        "closes_on": _moment(closes_on),
+        "closes_on": moments.of_form(closes_on),
         "note": note.strip(),
     }
     which = {"item_type": quiz_content.QUIZ, "item": quiz, "student": row.student}
@@ -251,15 +251,6 @@ def _bring(course: str, email: str, user: str, by: str) -> str:
 def _not_open(course: str) -> str:
     status = frappe.db.get_value("Academy Course", course, "status")
     return "" if status == rights.PUBLISHED else rights.NOT_PUBLISHED
-
-
-def _moment(text: str) -> datetime | None:
-    """Return the moment that a form names; raises RefusedError for what is none."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=None) if text else None
-    except ValueError:
-        reasons.refuse("bad_day")
-        raise
 
 
 def _day(moment: datetime | None) -> str:

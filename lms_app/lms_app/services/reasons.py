@@ -183,6 +183,8 @@ def _sentences() -> dict[str, str]:
         "question_asked": _("This question was asked already, and answers refer to it."),
         "question_in_quiz": _("A quiz asks for this; take it out there first."),
         "bank_not_empty": _("There are questions in this bank."),
+        "bad_percent": _("The percent to pass must be from 0 to 100."),
+        "bad_choice": _("Choose one of the list."),
         "no_summary": _("a summary"),
         "no_lead": _("a lead instructor"),
         "no_lesson": _("a published lesson"),

@@ -19,6 +19,7 @@ FOR_GUESTS = frozenset[str]()
 READS = frozenset({"lms_app.overrides.search.get_link_title"})
 # Something of each type that endpoints take.
 GIVEN = {str: "x", int: 1, float: 1.5, bool: True, int | None: 1}
+GIVEN[dict[str, str]] = {"title": "x"}
 GIVEN[list[dict[str, str]]] = [{"text": "x"}]
 GIVEN[str | list[str] | dict[str, str] | None] = "x"
 
@@ -92,6 +93,7 @@ class TestRefusals(SiteTestCase):
             ("people.override", {"enrollment": "x", "quiz": "x"}, 403, "not_staff"),
             ("people.take", {"course": "x", "text": "x"}, 403, "not_staff"),
             ("questions.save", {"bank": "x", "body": "x", "options": []}, 403, "not_staff"),
+            ("questions.save_quiz", {"course": "x", "values": {}, "slots": []}, 403, "not_staff"),
             ("questions.remove", {"question": "x"}, 403, "not_staff"),
             ("me.erase_data", {"confirmation": "x"}, 409, "not_confirmed"),
         ):

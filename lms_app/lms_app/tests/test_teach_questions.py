@@ -1,7 +1,7 @@
 import frappe
 from werkzeug.test import TestResponse
 
-from lms_app.services import access, enrolment, question_bank, quiz_content, quiz_engine, scoring
+from lms_app.services import access, enrolment, question_bank, quiz_content, quiz_engine, quiz_form, scoring
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -157,6 +157,71 @@ class TestQuestionPages(SiteTestCase):
         self.assertEqual(answer.location, f"{self.path}/{self.bank}?said=imported&imported=2")
         self.assertEqual(len(self.written()), 2)
 
+    def test_a_quiz_is_put_together_and_changed_by_a_form(self):
+        first, second = (school.question(self.bank, body=f"Question {number}?").name for number in (1, 2))
+        frappe.db.commit()
+        quizzes = f"/teach/c/{self.course.slug}/quizzes"
+        page = text(ask(f"{quizzes}/new", key=self.keys["lead"]))
+        self.assertIn("Question 1?", page)
+        given = {"title": "Last one", "pass_percent": "62,5", "time_limit": "20", "attempts": "2", "grading": "Last"}
+        given |= {"review": "Marks", "review_when": "When Closed", "closes_on": "2030-01-01T10:00", "grace": "30"}
+        given |= {"shuffle_options": "1", "what-1": f"question:{first}", "points-1": "2,5", "place-1": "1"}
+        moved = {"what-2": f"question:{second}", "place-2": "1"}
+        answer = ask(f"{quizzes}/new", {**given, **moved}, key=self.keys["lead"])
+        self.assertEqual((answer.status_code, answer.location), (303, f"{self.path}?said=quiz"))
+        frappe.db.rollback()
+        quiz = frappe.get_doc("Academy Quiz", {"title": "Last one", "course": self.course.name})
+        self.addCleanup(frappe.db.commit)
+        self.addCleanup(frappe.delete_doc, "Academy Quiz", quiz.name, force=True)
+        self.assertEqual([(row.question, row.points) for row in quiz.slots], [(second, 0), (first, 2.5)])
+        self.assertEqual((quiz.pass_percent, quiz.time_limit, quiz.attempts, quiz.grading), (62.5, 20, 2, "Last"))
+        self.assertEqual((quiz.review, quiz.review_when, quiz.shuffle_options), ("Marks", "When Closed", 1))
+        self.assertIn("Last one", self.see())
+        drawn = {"what-1": f"bank:{self.bank}", "count-1": "2", "points-1": "", "title": "Drawn"}
+        self.assertEqual(ask(f"{quizzes}/{quiz.name}", {**given, **drawn}, key=self.keys["lead"]).status_code, 303)
+        frappe.db.rollback()
+        quiz.reload()
+        self.assertEqual([(row.kind, row.bank, row.count) for row in quiz.slots], [("Random", self.bank, 2)])
+        self.assertIn('value="2030-01-01T10:00"', text(ask(f"{quizzes}/{quiz.name}", key=self.keys["lead"])))
+
+    def test_a_quiz_that_cannot_be_is_refused_and_what_was_written_stays(self):
+        school.question(self.bank)
+        foreign = school.quiz(self.foreign).slots[0].question
+        frappe.db.commit()
+        whole = {"title": "Odd <one>", "grading": "Last", "review": "Marks", "review_when": "At Once"}
+        for given, words in (
+            ({"title": " "}, "the title is missing"),
+            ({"pass_percent": "101"}, "from 0 to 100"),
+            ({"attempts": "-1"}, "this is no number"),
+            ({"grading": "Best"}, "Choose one of the list"),
+            ({"opens_on": "soon"}, "This is no day and time"),
+            ({"opens_on": "2030-01-02T10:00", "closes_on": "2030-01-01T10:00"}, "cannot close before it opens"),
+            ({"what-1": f"question:{foreign}"}, "another course"),
+            ({"what-1": "question:none"}, "the question or the bank is missing"),
+            ({"what-1": f"bank:{self.bank}", "count-1": "9"}, "fewer questions"),
+        ):
+            answer = ask(f"/teach/c/{self.course.slug}/quizzes/new", {**whole, **given}, key=self.keys["lead"])
+            self.assertEqual(answer.status_code, 409, given)
+            self.assertIn(words, text(answer))
+            if "title" not in given:
+                self.assertIn('value="Odd &lt;one&gt;"', text(answer))
+        frappe.db.rollback()
+        self.assertFalse(frappe.db.exists("Academy Quiz", {"title": "Odd <one>"}))
+
+    def test_a_quiz_is_put_together_by_nobody_else(self):
+        given = {"course": self.course.name, "values": {"title": "x"}, "slots": []}
+        for who in ("helper", "other", "pupil"):
+            for name in ("new", self.quiz.name):
+                answer = ask(f"/teach/c/{self.course.slug}/quizzes/{name}", key=self.keys[who])
+                self.assertEqual(answer.status_code, 403)
+            answer = ask("/api/method/lms_app.api.questions.save_quiz", given, key=self.keys[who])
+            self.assertEqual(answer.status_code, 403)
+        own = f"/teach/c/{self.foreign.slug}/quizzes/{self.quiz.name}"
+        self.assertEqual(ask(own, key=self.keys["other"]).status_code, 404)
+        given |= {"course": self.foreign.name, "quiz": self.quiz.name}
+        answer = ask("/api/method/lms_app.api.questions.save_quiz", given, key=self.keys["other"])
+        self.assertEqual((answer.status_code, answer.json["reason"]), (409, "foreign_question"))
+
     def test_a_bank_asks_two_queries_however_much_is_in_it(self):
         for number in range(30):
             school.question(self.bank, body=f"Question {number}?")
@@ -164,6 +229,9 @@ class TestQuestionPages(SiteTestCase):
             self.assertEqual(question_bank.bank(self.course.name, self.bank).total, 30)
         with self.assertQueryCount(1):
             question_bank.banks(self.course.name)
+        for read in (quiz_form.listed, quiz_form.sources):
+            with self.assertQueryCount(1):
+                read(self.course.name)
 
     def test_nothing_of_it_is_for_helpers_for_teachers_of_other_courses_or_for_pupils(self):
         bank = frappe.db.get_value("Academy Question", self.asked, "bank")
