@@ -53,6 +53,15 @@ website_route_rules = [
     {"from_route": "/teach/c/<slug>/settings", "to_route": "teach/settings"},
     {"from_route": "/teach/c/<slug>/l/<lesson>", "to_route": "teach/lesson"},
     {"from_route": "/teach/c/<slug>/l/<lesson>/preview", "to_route": "teach/preview"},
+    {"from_route": "/teach/c/<slug>/questions", "to_route": "teach/questions"},
+    {"from_route": "/teach/c/<slug>/questions/<bank>", "to_route": "teach/bank"},
+    {"from_route": "/teach/c/<slug>/questions/<bank>/import", "to_route": "teach/questions_import"},
+    {"from_route": "/teach/c/<slug>/questions/<bank>/q/<question>", "to_route": "teach/question"},
+    {"from_route": "/teach/c/<slug>/quizzes/<quiz>", "to_route": "teach/quiz"},
+    {"from_route": "/teach/grading/<attempt>/<position>", "to_route": "teach/grade"},
+    {"from_route": "/teach/c/<slug>/people", "to_route": "teach/people"},
+    {"from_route": "/teach/c/<slug>/people/import", "to_route": "teach/people_import"},
+    {"from_route": "/teach/c/<slug>/people/p/<enrollment>", "to_route": "teach/pupil"},
 ]
 scheduler_events = {
     "daily": ["lms_app.services.enrolment.expire_overdue", "lms_app.services.certificates.issue_missed"],

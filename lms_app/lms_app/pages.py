@@ -5,6 +5,7 @@ so that it works without JavaScript; what came of it is said on the page that fo
 """
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import frappe
@@ -14,6 +15,7 @@ from werkzeug.wrappers import Response
 from lms_app.deadlocks import tried_again
 from lms_app.services import access, branding, cover, reasons, rights, teaching
 
+LONGEST_FILE = 2_000_000
 STATUS = {rights.UNKNOWN: 404}
 
 
@@ -108,27 +110,49 @@ def refuse(context: frappe._dict, title: str, fault: reasons.DeniedError) -> Non
 
 def act(context: frappe._dict, deed: Callable[[], str]) -> None:
     """Do what a form asks for, and go where the deed says, or nowhere; what stands in its way is shown on the page."""
+    if target := done(context, deed):
+        go(target, status=303)
+
+
+def done(context: frappe._dict, deed: Callable[[], Any]) -> Any:
+    """Do what a form asks for, and return what the deed does; None where something stands in its way, which is shown.
+
+    For what is shown once, on the page that answers the form; `act` for everything else.
+    """
     try:
-        target = tried_again(deed)()
+        result = tried_again(deed)()
     except (reasons.DeniedError, reasons.RefusedError, reasons.MalformedError) as fault:
         frappe.db.rollback()
         frappe.clear_messages()
         context.update({"trouble": str(fault), "fault": fault})
         context.status = fault.http_status_code
-        return
+        return None
     except Exception:
         # Frappe makes a page of it, and would commit what was done before.
         frappe.db.rollback()
         raise
     # Said before the redirect, which Frappe answers like a fault.
     frappe.db.commit()  # nosemgrep
-    if target:
-        go(target, status=303)
+    return result
 
 
 def is_form() -> bool:
     """Say whether this is a form that was sent, and not a page that is asked for."""
     return frappe.local.request.method == "POST"
+
+
+def number(text: Any) -> int:
+    """Return the number of a page, or another that counts from 1 on, as an address or a form has it."""
+    said = str(text or "1")
+    return max(1, int(said)) if said.isascii() and said.isdigit() and len(said) < 6 else 1
+
+
+def table_of(form: frappe._dict) -> str:
+    """Return the text of a form: of its file if one was chosen, else of its field `text`."""
+    sent = frappe.request.files.get("file")
+    # One more than any of our readers takes, so that it says so.
+    content = sent.stream.read(LONGEST_FILE) if sent and sent.filename else b""
+    return content.decode("utf-8", errors="replace") if content else str(form.get("text") or "")
 
 
 def go(target: str, *, status: int) -> None:

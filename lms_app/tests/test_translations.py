@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lms_app.services import questions, recipe
+from lms_app.services import questions, recipe, scoring, seats
 
 APP = Path(__file__).parents[1] / "lms_app"
 FRENCH = APP / "translations" / "fr.csv"
@@ -15,6 +15,9 @@ MARKED = re.compile(r"(?<![\w.])_\(\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')")
 VALUES = {
     *("Beginner", "Intermediate", "Advanced", "Note", "Tip", "Warning"),
     *("Draft", "In Review", "Published", "Archived"),
+    *scoring.KINDS,
+    *seats.LIVE,
+    *seats.ENDED,
     *recipe.ALLERGENS,
     *(questions.TRUE, questions.FALSE),
 }

@@ -3,7 +3,7 @@
 import frappe
 
 from lms_app import staging
-from lms_app.services import colours, cover
+from lms_app.services import colours, cover, sign_up_policy
 
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ps", "ur"})
 DEFAULT = colours.PALETTES[0]
@@ -21,6 +21,7 @@ def brand() -> dict:
         "monogram": next((letter for letter in name if letter.isalnum()), "•").upper(),
         "tagline": settings.tagline,
         "logo": settings.logo,
+        "has_sign_up": settings.sign_up == sign_up_policy.ANYBODY,
         "headlines": settings.headlines or DEFAULT.headlines,
         "light": light,
         "dark": colours.dark_scheme(light),

@@ -90,6 +90,46 @@ def invited(email: str, course: str, token: str) -> None:
         )
 
 
+def prove(email: str, link: str) -> None:
+    """Send the link by which whoever reads the mails of an address chooses the password of a new account."""
+    _write_about_account(
+        email,
+        [
+            _("Somebody, probably you, asked for an account with this address."),
+            _("Choose a password: then the account is yours, and you are logged in."),
+            _("If it was not you, do nothing: without a password nobody can use it."),
+        ],
+        link,
+        _("Choose a password"),
+    )
+
+
+def has_account(email: str, target: str) -> None:
+    """Tell whoever asked for an account that their address has one."""
+    _write_about_account(
+        email,
+        [
+            _("Somebody, probably you, asked for an account with this address. It has one already."),
+            _("Log in with it. If you have forgotten the password, the page on which you log in helps you to another."),
+        ],
+        get_url(f"/login?redirect-to={target}"),
+        _("Log in"),
+    )
+
+
+def can_send() -> bool:
+    """Say whether the school has a way to send mails."""
+    account = frappe.db.exists("Email Account", {"enable_outgoing": 1, "default_outgoing": 1})
+    return bool(account or frappe.conf.mail_server)
+
+
+def _write_about_account(email: str, sentences: Sequence[str], address: str, action: str) -> None:
+    """Write to an address that nobody has proved to be theirs: with no word that whoever asked could have chosen."""
+    subject = _("Your account at {0}").format(branding.brand()["name"])
+    words = {"name": "", "sentences": sentences, "address": address, "action": action, "preferences": ""}
+    _send(email, subject, words)
+
+
 def _row(enrollment: str) -> frappe._dict:
     """Return what a mail about an enrolment needs."""
     [row] = frappe.db.sql(
@@ -121,27 +161,25 @@ def _write_to_pupil(row: frappe._dict, preference: str, subject: str, sentences:
 
 
 def _ask_teachers(row: frappe._dict) -> None:
-    """Tell the leads of a course that somebody wants to join; who cannot open the desk is told who answers there."""
+    """Tell the leads of a course that somebody wants to join, and where to answer."""
     leads = frappe.db.sql(
-        "SELECT u.email, u.full_name, u.language, u.user_type FROM `tabAcademy Course Instructor` i"
+        "SELECT u.email, u.full_name, u.language FROM `tabAcademy Course Instructor` i"
         " JOIN `tabUser` u ON u.name = i.user"
         " WHERE i.parent = %s AND i.parenttype = 'Academy Course' AND i.role = %s AND u.enabled = 1 ORDER BY i.idx",
         (row.course, rights.LEAD),
         as_dict=True,
     )
     for lead in leads:
-        has_desk = lead.user_type == "System User"
         with speaking(lead.language or frappe.local.lang):
             asks = _("{0} asks to join the course.").format(row.full_name)
-            to_do = [] if has_desk else [_("A manager of the school answers requests in the desk.")]
             _send(
                 lead.email,
                 _("A request for {0}").format(row.title),
                 {
                     "name": lead.full_name,
-                    "sentences": [asks, *([row.message] if row.message else []), *to_do],
-                    "address": get_url(f"/app/academy-enrollment/{row.name}" if has_desk else f"/learn/c/{row.slug}"),
-                    "action": _("Open the request") if has_desk else _("Go to the course"),
+                    "sentences": [asks, *([row.message] if row.message else [])],
+                    "address": get_url(f"/teach/c/{row.slug}/people?group=requests"),
+                    "action": _("Open the request"),
                     "preferences": "",
                 },
             )
@@ -149,8 +187,7 @@ def _ask_teachers(row: frappe._dict) -> None:
 
 def _send(email: str, subject: str, words: dict[str, str | Sequence[str]]) -> None:
     """Queue a mail, if the school has a way to send one; it leaves only if the transaction is committed."""
-    account = frappe.db.exists("Email Account", {"enable_outgoing": 1, "default_outgoing": 1})
-    if not (account or frappe.conf.mail_server):
+    if not can_send():
         return
     frappe.sendmail(
         recipients=[email],

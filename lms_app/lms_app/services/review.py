@@ -14,6 +14,7 @@ NOTHING, SCORE, MARKS, ANSWERS = "Nothing", "Score", "Marks", "Answers"
 LEVELS = (NOTHING, SCORE, MARKS, ANSWERS)
 # From when on; before that, the score at most.
 AT_ONCE, WHEN_CLOSED, AFTER_LAST = "At Once", "When Closed", "After the Last Attempt"
+WHEN = (AT_ONCE, WHEN_CLOSED, AFTER_LAST)
 
 
 def level(policy: str, when: str, *, is_closed: bool, attempts_left: int | None, is_under_way: bool) -> str:

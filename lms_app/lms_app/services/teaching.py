@@ -61,3 +61,8 @@ def course(slug: str | None, user: str) -> frappe._dict:
     viewer = access.viewer(user, found.name, state="")
     reasons.deny(rights.grade(viewer))
     return frappe._dict(found, moved="", role=viewer.role, may_edit=not rights.edit(viewer))
+
+
+def demand_edit(course: frappe._dict) -> None:
+    """Let through who may change a course, by what `course` says of it; raises DeniedError for its other teachers."""
+    reasons.deny("" if course.may_edit else rights.NOT_STAFF)

@@ -19,8 +19,9 @@ FOR_GUESTS = frozenset[str]()
 READS = frozenset({"lms_app.overrides.search.get_link_title"})
 # Something of each type that endpoints take.
 GIVEN = {str: "x", int: 1, float: 1.5, bool: True, int | None: 1}
+GIVEN[dict[str, str]] = {"title": "x"}
+GIVEN[list[dict[str, str]]] = [{"text": "x"}]
 GIVEN[str | list[str] | dict[str, str] | None] = "x"
-GIVEN |= {dict[str, str]: {"x": "y"}, list[dict[str, str]]: [{"x": "y"}]}
 
 
 def endpoints():
@@ -92,6 +93,11 @@ class TestRefusals(SiteTestCase):
             ("teach.make_course", {"title": "x"}, 403, "no_teacher"),
             ("teach.set_course_status", {"course": "x", "status": "Published"}, 403, "not_staff"),
             ("teach_lesson.save", {"lesson": "x", "seen": "", "values": {}, "blocks": []}, 403, "not_staff"),
+            ("people.override", {"enrollment": "x", "quiz": "x"}, 403, "not_staff"),
+            ("people.take", {"course": "x", "text": "x"}, 403, "not_staff"),
+            ("questions.save", {"bank": "x", "body": "x", "options": []}, 403, "not_staff"),
+            ("questions.save_quiz", {"course": "x", "values": {}, "slots": []}, 403, "not_staff"),
+            ("questions.remove", {"question": "x"}, 403, "not_staff"),
             ("me.erase_data", {"confirmation": "x"}, 409, "not_confirmed"),
         ):
             answer = ask(f"/api/method/lms_app.api.{path}", given, key=self.key)

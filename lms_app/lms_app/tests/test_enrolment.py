@@ -5,7 +5,7 @@ from unittest.mock import patch
 import frappe
 from frappe.utils import add_days, get_url, now_datetime
 
-from lms_app.services import access, catalogue, enrolment, invitations, notes, progress, reasons, students
+from lms_app.services import access, catalogue, enrolment, invitations, notes, people, progress, reasons, students
 from lms_app.tests import school
 from lms_app.tests.parallel import at_once
 from lms_app.tests.site_case import SiteTestCase
@@ -299,15 +299,14 @@ class TestMails(EnrolmentCase):
 
     def test_every_mail_about_a_request_leads_to_a_page_that_its_reader_can_open(self):
         ada, lead = school.person("ada"), school.person("lead", access.INSTRUCTOR_ROLE)
-        for user_type, page in (("Website User", "/learn/c/{slug}"), ("System User", "/app/academy-enrollment/{name}")):
-            course = school.course(enrolment_mode="Approval")
-            frappe.db.set_value("User", lead, "user_type", user_type)
-            with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
-                name = enrolment.join(ada, course.name).name
-            addresses = [call.kwargs["args"]["address"] for call in send.call_args_list]
-            own = get_url(f"/learn/c/{course.slug}")
-            self.assertEqual(addresses, [own, get_url(page.format(slug=course.slug, name=name))])
-        frappe.db.set_value("User", lead, "user_type", "Website User")
+        course = school.course(enrolment_mode="Approval")
+        with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
+            name = enrolment.join(ada, course.name).name
+        addresses = [call.kwargs["args"]["address"] for call in send.call_args_list]
+        own, of_requests = f"/learn/c/{course.slug}", f"/teach/c/{course.slug}/people?group=requests"
+        self.assertEqual(addresses, [get_url(own), get_url(of_requests)])
+        self.assertEqual([row.name for row in people.listed(course.name, group="requests").rows], [name])
+        access.to_edit(lead, course.name)
 
     def test_whoever_wants_no_mails_gets_none(self):
         ada = school.person("dora")

@@ -4,14 +4,16 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import colours
+from lms_app.services import colours, sign_up_policy
 
 
 class AcademySettings(Document):
-    """The one place where a school's name, logo and colours are kept."""
+    """The one place where a school's name, logo and colours are kept, and who may sign up."""
 
     def validate(self) -> None:
-        """Refuse what is no colour, and colours on which text cannot be read."""
+        """Refuse what is no colour, colours on which text cannot be read, and what is no domain."""
+        if wrong := sign_up_policy.no_domain(self.sign_up_domains):
+            frappe.throw(_("{0} is no domain such as school.org").format(frappe.bold(frappe.utils.escape_html(wrong))))
         for token in colours.TOKENS:
             if not colours.HEX.fullmatch(self.get(token) or ""):
                 frappe.throw(_("{0} must be a colour like #1F4E8C").format(_(self.meta.get_label(token))))

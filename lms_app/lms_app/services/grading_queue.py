@@ -1,0 +1,137 @@
+"""What waits for a teacher to read: one queue over all that people grade, and the answers that are read in it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import frappe
+
+from lms_app.services import access, attempts, markup, quiz_content, reasons, review, rights, scoring
+
+MOST = 200
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Something that somebody handed in and nobody has graded yet.
+
+    path: of the page on which it is graded. title: of what it answers. part: which of its answers, 0 for all of it.
+    """
+
+    path: str
+    title: str
+    part: int
+    pupil: str
+    course: str
+    course_title: str
+    since: datetime
+
+    @property
+    def place(self) -> tuple[datetime, str, int]:
+        """Where it stands in the queue: whoever has waited longest is read first."""
+        return (self.since, self.path, self.part)
+
+
+def waiting(user: str, course: str | None = None) -> list[Waiting]:
+    """Return what waits to be graded by somebody, the oldest first; no more than MOST of each kind, each in one query.
+
+    course: the name of the only course to look at. Nothing of courses that they do not teach.
+    """
+    return sorted((one for source in SOURCES for one in source(user, course)), key=lambda one: one.place)
+
+
+def after(queue: Sequence[Waiting], path: str, since: datetime) -> Waiting | None:
+    """Return what is read after something that waited since then; from the end the queue begins anew."""
+    others = [one for one in queue if one.path != path]
+    return next((one for one in others if (one.since, one.path) > (since, path)), others[0] if others else None)
+
+
+def answer(user: str, attempt: str, position: int) -> frappe._dict:
+    """Return an answer of an attempt that was handed in, for one of its course's teachers.
+
+    path, since, pupil, quiz, course (name, slug, title), attempt_no, position, kind, html (the question, clean), lines
+    (the answer), points, most, comment, is_waiting, and explanation (HTML; for those alone who may change the course).
+    Raises DeniedError for everybody else, and for what is under way.
+    """
+    access.to_teach(user)
+    rows = frappe.db.sql(
+        "SELECT t.course, c.slug, c.title course_title, c.status, t.state, t.submitted_on, t.attempt_no, z.title quiz,"
+        " u.full_name, a.shown, a.response, a.points, a.most, a.needs_grade, a.comment, q.explanation"
+        " FROM `tabAcademy Quiz Attempt` t"
+        " JOIN `tabAcademy Quiz Answer` a"
+        " ON a.parent = t.name AND a.parenttype = %(kind)s AND a.position = %(position)s"
+        " JOIN `tabAcademy Course` c ON c.name = t.course JOIN `tabAcademy Quiz` z ON z.name = t.quiz"
+        " JOIN `tabAcademy Student` s ON s.name = t.student JOIN `tabUser` u ON u.name = s.user"
+        " LEFT JOIN `tabAcademy Question` q ON q.name = a.question WHERE t.name = %(attempt)s",
+        {"kind": quiz_content.ATTEMPT, "position": position, "attempt": attempt},
+        as_dict=True,
+    )
+    reasons.deny("" if rows else rights.UNKNOWN)
+    row = rows[0]
+    viewer = access.viewer(user, row.course, state="")
+    reasons.deny(rights.grade(viewer))
+    reasons.deny(rights.UNKNOWN if row.state == attempts.IN_PROGRESS else "")
+    asked = frappe.parse_json(row.shown)
+    explanation = "" if rights.edit(viewer) else markup.from_markdown(row.explanation)
+    return frappe._dict(
+        path=_path(attempt, position),
+        since=row.submitted_on,
+        pupil=row.full_name,
+        quiz=row.quiz,
+        course=frappe._dict(name=row.course, slug=row.slug, title=row.course_title, status=row.status),
+        attempt_no=row.attempt_no,
+        position=position,
+        kind=asked["kind"],
+        html=markup.from_markdown(scoring.GAP.sub(r"(\1) …", asked["body"])),
+        lines=review.said(asked, frappe.parse_json(row.response) if row.response else None),
+        points=row.points,
+        most=row.most,
+        comment=row.comment or "",
+        is_waiting=bool(row.needs_grade),
+        explanation=explanation,
+    )
+
+
+def _quiz_answers(user: str, course: str | None) -> list[Waiting]:
+    rows = frappe.db.sql(
+        "SELECT a.parent, a.position, t.submitted_on, t.course, c.title course_title, z.title, u.full_name"
+        " FROM `tabAcademy Quiz Attempt` t"
+        " JOIN `tabAcademy Quiz Answer` a ON a.parent = t.name AND a.parenttype = %(kind)s AND a.needs_grade = 1"
+        " JOIN `tabAcademy Course` c ON c.name = t.course JOIN `tabAcademy Quiz` z ON z.name = t.quiz"
+        " JOIN `tabAcademy Student` s ON s.name = t.student JOIN `tabUser` u ON u.name = s.user"
+        " WHERE t.state = %(waiting)s AND (%(course)s IS NULL OR t.course = %(course)s)"
+        " AND (%(finds_all)s OR t.course IN (SELECT i.parent FROM `tabAcademy Course Instructor` i"
+        " WHERE i.parenttype = %(of)s AND i.user = %(user)s AND i.role IN %(roles)s))"
+        " ORDER BY t.submitted_on, t.name, a.position LIMIT %(most)s",
+        {
+            "kind": quiz_content.ATTEMPT,
+            "waiting": attempts.WAITING,
+            "course": course,
+            "finds_all": int(access.is_manager(user)),
+            "of": access.COURSE,
+            "user": user,
+            "roles": (access.is_teacher(user) and access.roles_for(user)) or ("",),
+            "most": MOST,
+        },
+        as_dict=True,
+    )
+    return [
+        Waiting(
+            _path(row.parent, row.position),
+            row.title,
+            row.position,
+            row.full_name,
+            row.course,
+            row.course_title,
+            row.submitted_on,
+        )
+        for row in rows
+    ]
+
+
+def _path(attempt: str, position: int) -> str:
+    return f"/teach/grading/{attempt}/{position}"
+
+
+# What people grade: a second kind is a second function here, whose pages lead on by `after` as that of answers does.
+SOURCES: tuple[Callable[[str, str | None], list[Waiting]], ...] = (_quiz_answers,)

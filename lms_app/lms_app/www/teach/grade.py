@@ -1,0 +1,64 @@
+"""One answer to read: what was asked, what was written, and a form for points and a word; the next one follows."""
+
+from urllib.parse import urlencode
+
+import frappe
+from frappe import _
+
+from lms_app import pages
+from lms_app.api import quiz as quizzes
+from lms_app.services import grading, grading_queue, reasons, scoring, teaching
+
+no_cache = 1
+
+
+def get_context(context: frappe._dict) -> None:
+    """Fill in the answer and what follows it; keep a grade where a form asks for that, and go on."""
+    form, user = frappe.form_dict, frappe.session.user
+    attempt, position = str(form.get("attempt") or ""), pages.number(form.get("position"))
+    slug = str(form.get("course") or "")
+    if pages.is_form():
+        pages.act(context, lambda: _grade(form, user, attempt, position, slug))
+
+    def load() -> frappe._dict:
+        found = grading_queue.answer(user, attempt, position)
+        queue = grading_queue.waiting(user, found.course.name if slug else None)
+        following = grading_queue.after(queue, found.path, found.since)
+        found.next = _address(following, slug) if following else ""
+        found.left = len(queue)
+        return found
+
+    page = pages.show(context, _("Grading"), load)
+    if page is None:
+        return
+    context.update(
+        {
+            "page_title": f"{page.quiz} · {page.pupil}",
+            "course": page.course if slug else None,
+            "tab": "grading",
+            "unlisted": True,
+            "within": f"?{urlencode({'course': slug})}" if slug else "",
+            "typed": {field: str(form.get(field) or "") for field in ("points", "comment")}
+            if context.trouble
+            else None,
+            "said": _("Kept. Here is the next one.") if form.get("said") == "graded" and not context.trouble else "",
+            "longest": grading.LONGEST_COMMENT,
+        }
+    )
+
+
+def _grade(form: frappe._dict, user: str, attempt: str, position: int, slug: str) -> str:
+    """Keep a grade, and return the address of what is read next."""
+    points = scoring.number(str(form.get("points") or ""))
+    reasons.refuse("bad_points" if points is None else "")
+    quizzes.grade(attempt, position, float(points or 0), str(form.get("comment") or ""))
+    graded = grading_queue.answer(user, attempt, position)
+    queue = grading_queue.waiting(user, teaching.course(slug, user).name if slug else None)
+    following = grading_queue.after(queue, graded.path, graded.since)
+    return _address(following, slug, said="graded")
+
+
+def _address(one: grading_queue.Waiting | None, slug: str, said: str = "") -> str:
+    chosen = {name: value for name, value in (("course", slug), ("said", said)) if value}
+    path = one.path if one else "/teach/grading"
+    return f"{path}?{urlencode(chosen)}" if chosen else path

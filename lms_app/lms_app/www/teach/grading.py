@@ -1,0 +1,33 @@
+"""What waits to be graded, in all courses that somebody teaches or in one of them."""
+
+import frappe
+from frappe import _
+
+from lms_app import pages
+from lms_app.services import access, grading_queue, teaching
+
+no_cache = 1
+
+
+def get_context(context: frappe._dict) -> None:
+    """Fill in the queue, the oldest first."""
+    user, slug = frappe.session.user, str(frappe.form_dict.get("course") or "")
+
+    def load() -> frappe._dict:
+        access.to_teach(user)
+        course = teaching.course(slug, user) if slug else frappe._dict()
+        if course.moved:
+            return frappe._dict(moved=f"/teach/grading?course={course.moved}")
+        context.course = course if slug else None
+        return frappe._dict(queue=grading_queue.waiting(user, course.name))
+
+    if pages.show(context, _("Grading"), load) is None:
+        return
+    context.update(
+        {
+            "tab": "grading",
+            "unlisted": True,
+            "of_course": slug,
+            "said": _("Kept. Nothing else waits.") if frappe.form_dict.get("said") == "graded" else "",
+        }
+    )

@@ -1,0 +1,47 @@
+"""Questions of another program to bring into a bank: looked at first, then written."""
+
+import frappe
+from frappe import _
+
+from lms_app import pages
+from lms_app.api import questions
+from lms_app.api import quiz as quizzes
+from lms_app.services import question_bank, question_formats, question_import, teaching
+
+no_cache = 1
+
+
+def get_context(context: frappe._dict) -> None:
+    """Show which questions a text holds, or write them, where a form asks for that."""
+    form = frappe.form_dict
+    bank = str(form.get("bank") or "")
+    text = pages.table_of(form) if pages.is_form() else ""
+    chosen = str(form.get("form") or question_formats.GIFT)
+    if pages.is_form() and form.get("deed") == "take":
+        pages.act(context, lambda: _take(form, bank, text, chosen))
+    elif pages.is_form():
+        context.found = pages.done(context, lambda: questions.look(bank, text, chosen))
+
+    def load(course: frappe._dict) -> frappe._dict:
+        teaching.demand_edit(course)
+        return question_bank.bank(course.name, bank)
+
+    page = pages.show_to_staff(context, "questions", _("Import questions"), load)
+    if page is None:
+        return
+    context.update(
+        {
+            "path": f"/teach/c/{context.course.slug}/questions/{bank}",
+            "text": text,
+            "chosen": chosen,
+            "forms": question_import.FORMS,
+            "most": question_formats.MOST,
+        }
+    )
+
+
+def _take(form: frappe._dict, bank: str, text: str, chosen: str) -> str:
+    done = quizzes.import_questions(bank, text, chosen)
+    path = f"/teach/c/{form.slug}/questions/{bank}"
+    # Whoever sends a text that was not looked at looks at it now.
+    return f"{path}?said=imported&imported={done['imported']}" if done["imported"] else f"{path}/import"
