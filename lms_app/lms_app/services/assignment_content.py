@@ -13,6 +13,8 @@ from lms_app.services.assignments import Criterion, Level, Override, Rules
 
 ASSIGNMENT, RUBRIC, SUBMISSION = "Academy Assignment", "Academy Rubric", "Academy Submission"
 OVERRIDE = "Academy Override"
+# What a grade says of a version.
+GRADE = ("given", "lost_percent", "points", "most", "percent", "is_passed")
 
 _ASSIGNMENT = (
     *("name", "title", "course", "instructions", "due_on", "cut_off_on", "late_policy", "late_percent", "late_most"),

@@ -25,11 +25,23 @@ CLOSED, NONE_LEFT = "assignment_closed", "no_versions_left"
 UNKNOWN_CRITERION, UNKNOWN_LEVEL = "unknown_criterion", "unknown_level"
 NO_CRITERION, SAME_CRITERION, NO_LEVEL = "no_criterion", "same_criterion", "no_level"
 FOREIGN_LEVEL, SAME_LEVEL, NO_POINTS = "foreign_level", "same_level", "no_points"
-BAD_FILE_TYPE, FILE_TOO_BIG, EMPTY_FILE = "bad_file_type", "file_too_big", "empty_file"
+BAD_FILE_TYPE, BAD_FILE_CONTENT = "bad_file_type", "bad_file_content"
+FILE_TOO_BIG, EMPTY_FILE = "file_too_big", "empty_file"
 
 LONGEST_NAME, LONGEST_URL = 120, 500
 MEGABYTE = 1024 * 1024
 DAY = timedelta(days=1)
+
+# How files of some types begin, whatever they are called.
+_ZIP, _JPEG = (b"PK\x03\x04", b"PK\x05\x06"), (b"\xff\xd8\xff",)
+BEGINNINGS: Mapping[str, tuple[bytes, ...]] = {
+    **dict.fromkeys(("zip", "docx", "xlsx", "pptx", "odt", "ods", "odp", "epub"), _ZIP),
+    **dict.fromkeys(("jpg", "jpeg"), _JPEG),
+    "png": (b"\x89PNG\r\n\x1a\n",),
+    "gif": (b"GIF87a", b"GIF89a"),
+    "webp": (b"RIFF",),
+    "pdf": (b"%PDF-",),
+}
 
 
 @dataclass(frozen=True)
@@ -217,13 +229,16 @@ def ending(name: str) -> str:
     return name.rpartition(".")[2].lower() if "." in name.strip(".") else ""
 
 
-def file_fault(name: str, size: int, allowed: Sequence[str], megabytes: int) -> str:
-    """Return why a file is not taken; nothing if it is. allowed: endings. megabytes: 0 for any size."""
+def file_fault(name: str, content: bytes, allowed: Sequence[str], megabytes: int) -> str:
+    """Return why a file is not taken; nothing if it is. allowed: endings."""
     if ending(name) not in allowed:
         return BAD_FILE_TYPE
-    if size == 0:
+    if not content:
         return EMPTY_FILE
-    return FILE_TOO_BIG if megabytes and size > megabytes * MEGABYTE else ""
+    if len(content) > megabytes * MEGABYTE:
+        return FILE_TOO_BIG
+    known = BEGINNINGS.get(ending(name))
+    return "" if known is None or content.startswith(known) else BAD_FILE_CONTENT
 
 
 def plain_name(name: str | None) -> str:

@@ -4,7 +4,7 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import assignment_content
+from lms_app.services import assignment_content, submissions
 
 
 class AcademyAssignment(Document):
@@ -16,3 +16,8 @@ class AcademyAssignment(Document):
         if before and before.course != self.course:
             frappe.throw(_("An assignment stays in its course"))
         assignment_content.check(self)
+
+    def on_update(self) -> None:
+        """Let another date hold for what was handed in and is not graded yet."""
+        if self.has_value_changed("due_on"):
+            submissions.judge_times(self.name)
