@@ -8,7 +8,7 @@ from frappe import _
 from frappe.model.document import Document
 from frappe.utils import get_datetime
 
-from lms_app.services import access, assignments, outline, progress, reasons, rights
+from lms_app.services import assignments, entrances, reasons
 from lms_app.services.assignments import Criterion, Level, Override, Rules
 
 ASSIGNMENT, RUBRIC, SUBMISSION = "Academy Assignment", "Academy Rubric", "Academy Submission"
@@ -54,44 +54,9 @@ def check_rubric(rubric: Document) -> None:
 
 
 def entrance(user: str, assignment: str) -> frappe._dict:
-    """Return what stands around an assignment for somebody, whether it is open to them or not.
-
-    assignment (its fields), lesson (name, slug, title, completion_rule), course (name, slug, title), decision,
-    enrolment (None without one), viewer. Raises DeniedError for an assignment that is in no lesson, and for a course
-    that is not for this user at all.
-    """
-    fields = ", ".join(f"a.`{field}`" for field in _ASSIGNMENT)
-    rows = frappe.db.sql(
-        f"SELECT {fields}, l.name lesson, l.slug lesson_slug, l.title lesson_title, l.completion_rule,"  # noqa: S608 - ours
-        " c.slug course_slug, c.title course_title, c.status, c.visibility FROM `tabAcademy Assignment` a"
-        " JOIN `tabAcademy Lesson` l ON l.assignment = a.name JOIN `tabAcademy Course` c ON c.name = a.course"
-        " WHERE a.name = %s",
-        assignment,
-        as_dict=True,
-    )
-    reasons.deny("" if rows else rights.UNKNOWN)
-    row = rows[0]
-    enrolled = access.enrolment_of(user, row.course) if user != rights.GUEST else None
-    viewer = access.viewer(user, row.course, state=enrolled.state if enrolled else "")
-    reasons.deny(rights.see_course(row.status, row.visibility, viewer))
-    return frappe._dict(
-        assignment=frappe._dict({field: row[field] for field in _ASSIGNMENT}),
-        lesson=frappe._dict(
-            name=row.lesson, slug=row.lesson_slug, title=row.lesson_title, completion_rule=row.completion_rule
-        ),
-        course=frappe._dict(name=row.course, slug=row.course_slug, title=row.course_title),
-        decision=progress.decision_on(user, row.course, row.lesson),
-        enrolment=enrolled,
-        viewer=viewer,
-    )
-
-
-def demand(found: frappe._dict) -> None:
-    """Let through for whom an assignment is open as a pupil, by what `entrance` says."""
-    outline.demand(found.decision)
-    reasons.deny(rights.LOG_IN if found.viewer.is_guest else "")
-    reasons.deny("" if found.enrolment else rights.NOT_ENROLLED)
-    reasons.deny(rights.OF_STATE.get(found.enrolment.state, ""))
+    """Return what stands around an assignment for somebody, as `entrances.around` does, but with it as assignment."""
+    found = entrances.around(user, ASSIGNMENT, assignment, _ASSIGNMENT)
+    return found.update(assignment=found.pop("item"))
 
 
 def rules(assignment: Mapping[str, Any], student: str | None) -> Rules:

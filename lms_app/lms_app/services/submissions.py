@@ -15,6 +15,7 @@ from lms_app.services import (
     assignments,
     completion,
     enrolment,
+    entrances,
     events,
     media,
     progress,
@@ -163,7 +164,7 @@ def largest(megabytes: int) -> int:
 def _entered(user: str, assignment: str) -> frappe._dict:
     """Return what stands around an assignment that is open to a pupil."""
     found = assignment_content.entrance(user, assignment)
-    assignment_content.demand(found)
+    entrances.demand(found)
     return found
 
 
