@@ -1,5 +1,7 @@
 """The page of an assignment: what is asked, the form to hand in, and what a teacher said of what was handed in."""
 
+import json
+
 import frappe
 from frappe import _
 
@@ -27,6 +29,7 @@ def get_context(context: frappe._dict) -> None:
         {
             "page_title": f"{page.assignment.title} · {page.course.title}",
             "unlisted": True,
+            "words": json.dumps(_words()),
             "said": None if context.trouble else form.get("said"),
         }
     )
@@ -48,6 +51,16 @@ def _obey(name: str, form: frappe._dict) -> str:
     if form.get("remove"):
         submissions.detach(frappe.session.user, form.get("remove"))
     return f"{path}?said=saved"
+
+
+def _words() -> dict[str, str]:
+    """Return what the page's script says, in the reader's language."""
+    return {
+        "adding": _("Adding {0} ({1} of {2})"),
+        "added": _("The files are added, and not handed in yet."),
+        "failed": _("could not be added; try it again"),
+        "remove": _("Remove {0}"),
+    }
 
 
 def _number(text: str | int | None) -> int:
