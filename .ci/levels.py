@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -57,7 +57,7 @@ class Check:
     """One program whose exit code decides; several when `then` names more, run in turn until one fails.
 
     obstacle: says why the check cannot be run here, or nothing. has_tests: to run none is a failure, because the
-    program itself does not mind.
+    program itself does not mind. after: titles of the checks of its round that have to end first, passed or not.
     """
 
     title: str
@@ -65,6 +65,7 @@ class Check:
     then: tuple[tuple[str, ...], ...] = ()
     obstacle: Callable[[], str] = str
     has_tests: bool = False
+    after: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -135,20 +136,17 @@ def quick_levels() -> Round:
     ]
 
 
-def server_rounds() -> list[Round]:
-    """Return the levels that make servers: scenarios of molecule/, then the app inside a bench that they left."""
+def server_levels() -> Round:
+    """Return the levels that make servers: scenarios of molecule/, and what is tested on the bench that one leaves."""
     found = (path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
     scenarios = sorted(name for name in found if name not in UNSEEN)
     journeys = [name for name in JOURNEYS if name in scenarios]
     return [
         # The longest first: short ones fill up what is left at the end.
-        [
-            Level("journey", tuple(scenario(name) for name in journeys)),
-            Level("role", tuple(scenario(name) for name in scenarios if name not in JOURNEYS)),
-        ],
-        [Level("app", (app_tests(),))],
-        # After the app's own: what it puts into the schools would be in their way.
-        [Level("pages", (page_tests(),))],
+        Level("journey", tuple(scenario(name) for name in journeys)),
+        Level("role", tuple(scenario(name) for name in scenarios if name not in JOURNEYS)),
+        Level("app", (app_tests(),)),
+        Level("pages", (page_tests(),)),
     ]
 
 
@@ -177,14 +175,19 @@ def app_tests() -> Check:
         then=((*bench, "run-tests", "--app", "lms_app", "--skip-test-records"),),
         obstacle=missing_bench,
         has_tests=True,
+        after=frozenset({APP_JOURNEY}),
     )
 
 
 def page_tests() -> Check:
-    """Return the tests in a browser, at the schools that the journey opened."""
+    """Return the tests in a browser, at the schools that the journey opened.
+
+    They come after the app's own: what they put into the schools would be in the way of those.
+    """
     folder = "molecule/pages/tests"
     pages = ("pytest", "-rfEs", folder, f"--rootdir={folder}", f"--lab={lab_of(APP_JOURNEY)}")
-    return Check("browser", pages, obstacle=missing_browser, has_tests=True)
+    after = frozenset({APP_JOURNEY, app_tests().title})
+    return Check("browser", pages, obstacle=missing_browser, has_tests=True, after=after)
 
 
 def lab_of(name: str) -> str:
@@ -261,22 +264,21 @@ INTERRUPTED = threading.Event()
 
 
 def run_round(levels: Round, pool: Executor) -> dict[str, Tally]:
-    """Run the checks of some levels beside each other and return what each level came to, by its name."""
-    running = {
-        level.name: [
-            pool.submit(run_check, f"{level.name}: {check.title}", check, log_of(level, check))
-            for check in level.checks
-        ]
-        for level in levels
-    }
-    tallies = {}
-    for name, parts in running.items():
-        tallies[name] = Tally()
-        for part in parts:
-            tallies[name].add(part.result())
-        if not parts:
-            BOARD.say(f"  ✗ {name}: there is nothing to run")
-            tallies[name].failed += 1
+    """Run the checks of some levels beside each other, and return what each level came to, by its name."""
+    tallies = {level.name: Tally() for level in levels}
+    waiting = [(level, check) for level in levels for check in level.checks]
+    running: dict[Future[Tally], tuple[Level, Check]] = {}
+    while waiting or running:
+        to_come = {check.title for _, check in (*waiting, *running.values())}
+        for level, check in [one for one in waiting if to_come.isdisjoint(one[1].after)]:
+            waiting.remove((level, check))
+            running[pool.submit(run_check, f"{level.name}: {check.title}", check, log_of(level, check))] = level, check
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            tallies[running.pop(future)[0].name].add(future.result())
+    for level in levels:
+        if not level.checks:
+            BOARD.say(f"  ✗ {level.name}: there is nothing to run")
+            tallies[level.name].failed += 1
     return tallies
 
 
@@ -497,8 +499,7 @@ def prove(rounds: list[Round]) -> int:
 
 def main() -> int:
     """Run the chosen levels."""
-    rounds = [quick_levels(), *server_rounds()]
-    known = [level.name for level in chain(*rounds)]
+    known = [level.name for level in (*quick_levels(), *server_levels())]
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("levels", nargs="*", metavar="LEVEL", help=f"which ones; all when left out: {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="only those that need no server")
@@ -512,13 +513,12 @@ def main() -> int:
 
 
 def choose(names: set[str], *, quick: bool) -> list[Round]:
-    """Return the rounds of these levels, and the images before the first that needs a server."""
-    first, *others = [
+    """Return the rounds of these levels, and the images before the one that needs servers."""
+    first, servers = (
         [level for level in levels if level.name in names]
-        for levels in [quick_levels(), *([] if quick else server_rounds())]
-    ]
-    servers = [levels for levels in others if levels]
-    return [*([first] if first else []), *([[images_level()], *servers] if servers else [])]
+        for levels in (quick_levels(), [] if quick else server_levels())
+    )
+    return [levels for levels in (first, [images_level()] if servers else [], servers) if levels]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import frappe
 from frappe.website.page_renderers.template_page import TemplatePage
 from werkzeug.wrappers import Response
 
+from lms_app.deadlocks import tried_again
 from lms_app.services import access, branding, cover, reasons, rights, teaching
 
 STATUS = {rights.UNKNOWN: 404}
@@ -108,7 +109,7 @@ def refuse(context: frappe._dict, title: str, fault: reasons.DeniedError) -> Non
 def act(context: frappe._dict, deed: Callable[[], str]) -> None:
     """Do what a form asks for, and go where the deed says; what stands in its way is shown on the page itself."""
     try:
-        target = deed()
+        target = tried_again(deed)()
     except (reasons.DeniedError, reasons.RefusedError, reasons.MalformedError) as fault:
         frappe.db.rollback()
         frappe.clear_messages()

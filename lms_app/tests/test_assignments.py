@@ -4,7 +4,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lms_app.services import assignments
+from lms_app.services import assignments, attempts
 from lms_app.services.assignments import (
     GRADED,
     LOSES_POINTS,
@@ -250,8 +250,8 @@ def test_nobody_gets_less_by_a_work_that_was_given_back(rules, until, moment):
 
 @given(rules_with_dates, moments, st.floats(0, 500), st.floats(0, 1))
 def test_points_are_never_less_than_nothing_nor_more_than_were_given(rules, moment, most, share):
-    whole = assignments.exact(most)
-    given_points = whole * assignments.exact(share)
+    whole = attempts.exact(most)
+    given_points = whole * attempts.exact(share)
     kept = assignments.kept(given_points, whole, assignments.lost_percent(rules, moment))
     assert 0 <= kept <= given_points
 

@@ -82,6 +82,12 @@ def test_thirds_that_were_kept_with_nine_places_add_up_to_what_is_needed():
     assert not attempts.is_passed(attempts.percent(kept, Fraction(4)), 50.001)
 
 
+@pytest.mark.parametrize(("reached", "told"), [("59.996", 59), ("59.9999999", 60), ("60", 60), ("99.99", 99), ("0", 0)])
+def test_a_percentage_that_does_not_reach_is_not_told_as_if_it_did(reached, told):
+    assert attempts.shown(Fraction(reached)) == told
+    assert attempts.is_passed(Fraction(reached), told)
+
+
 percents = st.lists(st.fractions(0, 100), min_size=1, max_size=9)
 
 

@@ -139,6 +139,33 @@ def test_two_checks_run_at_a_time_and_each_counts_for_its_own_level(levels, tmp_
     }
 
 
+def test_a_check_begins_when_what_it_comes_after_has_ended_though_others_still_run(levels, tmp_path, monkeypatch):
+    journey, app, waits = (str(tmp_path / name) for name in ("journey", "app", "waits"))
+    # Its neighbour goes on until it has begun, and it fails where its predecessor has not ended yet.
+    first = levels.Check("first", _python(f"import time; time.sleep(0.5); open({journey!r}, 'w')"))
+    beside = levels.Check("beside", (*_python(MEET), waits, app))
+    second = levels.Check("second", _python(f"open({journey!r}); open({app!r}, 'w')"), after=frozenset({"first"}))
+
+    tallies = _round(
+        levels, tmp_path, monkeypatch, levels.Level("app", (second,)), levels.Level("journey", (first, beside))
+    )
+
+    assert {name: (tally.passed, tally.failed) for name, tally in tallies.items()} == {
+        "app": (1, 0),
+        "journey": (2, 0),
+    }
+
+
+def test_the_app_waits_for_the_bench_that_a_journey_leaves_and_the_browser_for_the_app(levels):
+    after = {check.title: check.after for level in levels.server_levels() for check in level.checks}
+
+    assert {title: sorted(titles) for title, titles in after.items() if titles} == {
+        "lms_app": ["lifecycle"],
+        "browser": ["lifecycle", "lms_app"],
+    }
+    assert after.keys() >= {"lifecycle", "lms_app"}
+
+
 def test_in_a_log_each_sign_of_life_is_a_line_that_names_its_check(levels, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(levels, "HEARTBEAT", 0)
     slow = _python("import time; print('waiting for the disk', flush=True); time.sleep(2.5)")
@@ -230,7 +257,7 @@ def test_images_are_made_before_the_first_level_that_needs_a_server_and_for_no_o
     assert names("lint", "types") == [["lint", "types"]]
     assert names("lint", "role", quick=True) == [["lint"]]
     assert names("role") == [["images"], ["role"]]
-    assert names("unit", "journey", "app") == [["unit"], ["images"], ["journey"], ["app"]]
+    assert names("unit", "journey", "app") == [["unit"], ["images"], ["journey", "app"]]
 
 
 def test_nothing_is_run_on_what_could_not_be_made(levels, tmp_path, monkeypatch, capsys):
@@ -253,7 +280,7 @@ def test_nothing_is_run_on_what_could_not_be_made(levels, tmp_path, monkeypatch,
 def test_every_scenario_belongs_to_exactly_one_level_or_is_named_as_unseen(levels):
     scenarios = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
 
-    named = [name for together in levels.server_rounds() for name in levels.scenario_names(together)]
+    named = levels.scenario_names(levels.server_levels())
 
     assert sorted([*named, *levels.UNSEEN]) == sorted(scenarios)
 

@@ -3,8 +3,10 @@
 from datetime import datetime
 
 import frappe
+from werkzeug.datastructures import FileStorage
 
 from lms_app.api import demands
+from lms_app.deadlocks import tried_again
 from lms_app.services import access, assignment_content, assignment_grading, limits, reasons, rights, submissions
 
 # More than anybody needs, and few enough that nobody fills a school's disk with them.
@@ -12,6 +14,7 @@ FILES_AN_HOUR = 120
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def save(assignment: str, version: int, text: str = "", url: str = "") -> None:
     """Keep what is written so far, without handing it in.
 
@@ -22,16 +25,18 @@ def save(assignment: str, version: int, text: str = "", url: str = "") -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def upload(assignment: str, version: int) -> dict[str, str | int]:
     """Add the file of a form, in its field `file`, to what is handed in next; return file, file_name, size, address."""
     demands.nothing_but("assignment", "version")
     user = demands.somebody()
     sent = frappe.request.files.get("file")
     reasons.refuse("" if sent else "no_file_sent")
-    return add_file(user, assignment, version, sent.filename, sent.stream.read())
+    return add_file(user, assignment, version, sent)
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def remove_file(file: str) -> None:
     """Remove one's own file from what is not handed in yet."""
     demands.nothing_but("file")
@@ -39,6 +44,7 @@ def remove_file(file: str) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def submit(assignment: str, version: int, text: str = "", url: str = "") -> dict[str, str]:
     """Hand in a version with the files that were added to it; the same again changes nothing. Return submission."""
     demands.nothing_but("assignment", "version", "text", "url")
@@ -46,6 +52,7 @@ def submit(assignment: str, version: int, text: str = "", url: str = "") -> dict
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def grade(
     submission: str,
     points: float | None = None,
@@ -66,6 +73,7 @@ def grade(
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def give_back(submission: str, feedback: str, until: str = "") -> None:
     """Give work back to be handed in once more, as a teacher. until: when a new version is still in time."""
     _may_grade(assignment_content.SUBMISSION, submission)
@@ -73,6 +81,7 @@ def give_back(submission: str, feedback: str, until: str = "") -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def release(assignment: str) -> dict[str, int]:
     """Tell pupils all grades of an assignment that are kept and whole, as a teacher; return told: how many."""
     _may_grade(assignment_content.ASSIGNMENT, assignment)
@@ -80,6 +89,7 @@ def release(assignment: str) -> dict[str, int]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def grant(
     assignment: str,
     student: str,
@@ -97,10 +107,12 @@ def grant(
     return {"override": assignment_grading.grant(assignment, student, **given)}
 
 
-def add_file(user: str, assignment: str, version: int, name: str | None, content: bytes) -> dict[str, str | int]:
-    """Add a file to what somebody hands in next; a page's form may send several."""
+def add_file(user: str, assignment: str, version: int, sent: FileStorage) -> dict[str, str | int]:
+    """Add a file of a request to what somebody hands in next; a page's form may send several."""
     limits.count("hand_in", user, most=FILES_AN_HOUR, seconds=3600)
-    return submissions.attach(user, assignment, version, name or "", content)
+    # It may have been read before, for a transaction that came to nothing.
+    sent.stream.seek(0)
+    return submissions.attach(user, assignment, version, sent.filename or "", sent.stream.read())
 
 
 def _may_grade(doctype: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 import frappe
 
+from lms_app.deadlocks import tried_again
 from lms_app.services import access, enrolment, invitations, limits, reasons, rights
 
 # Teachers get a mail for each request, and pupils for each seat.
@@ -9,6 +10,7 @@ JOINS_AN_HOUR = 30
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def join(course: str, message: str = "") -> dict[str, str]:
     """Join a course oneself; return state. course: its slug."""
     name, viewer = _seen(course)
@@ -18,6 +20,7 @@ def join(course: str, message: str = "") -> dict[str, str]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def leave(course: str) -> None:
     """Leave a course oneself. course: its slug."""
     # Whatever became of the course: who is in it, the service knows.
@@ -25,6 +28,7 @@ def leave(course: str) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def accept_invitation(token: str) -> dict[str, str]:
     """Join the course of an invitation; return state, and course (its slug)."""
     reasons.deny(rights.LOG_IN if frappe.session.user == rights.GUEST else "")

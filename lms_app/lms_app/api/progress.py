@@ -2,10 +2,12 @@
 
 import frappe
 
+from lms_app.deadlocks import tried_again
 from lms_app.services import notes, progress, reasons, rights
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def beat(lesson: str, seconds: int = 0, position: int | None = None) -> dict[str, int | bool]:
     """Report active seconds since the last beat, and the position of the video; return percent, is_completed, watched.
 
@@ -15,6 +17,7 @@ def beat(lesson: str, seconds: int = 0, position: int | None = None) -> dict[str
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def complete(lesson: str) -> dict[str, int | bool]:
     """Say that a lesson is completed; return percent, is_completed."""
     return progress.declare(_pupil(), lesson)

@@ -3,6 +3,7 @@
 import frappe
 
 from lms_app.api import demands
+from lms_app.deadlocks import tried_again
 from lms_app.services import access, grading, limits, question_import, quiz_content, quiz_engine, reasons, rights
 
 # More than anybody needs, and few enough that nobody fills a school's tables with them.
@@ -10,6 +11,7 @@ STARTS_AN_HOUR = 120
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def start(quiz: str) -> dict[str, str]:
     """Begin a quiz, or go on with the attempt that is under way; return attempt."""
     demands.nothing_but("quiz")
@@ -17,6 +19,7 @@ def start(quiz: str) -> dict[str, str]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def save_answer(
     attempt: str, position: int, seq: int, response: str | list[str] | dict[str, str] | None = None
 ) -> dict[str, bool | int | str | None]:
@@ -38,6 +41,7 @@ def clock(attempt: str) -> dict[str, bool | int | None]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def submit(attempt: str) -> None:
     """Hand an attempt in; again, it changes nothing."""
     demands.nothing_but("attempt")
@@ -45,6 +49,7 @@ def submit(attempt: str) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def grade(attempt: str, position: int, points: float, comment: str = "") -> dict[str, str | float | int]:
     """Grade an answer of an attempt that was handed in, as a teacher; return state, percent, is_passed."""
     course = frappe.db.get_value(quiz_content.ATTEMPT, attempt, "course")

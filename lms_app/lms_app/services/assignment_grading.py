@@ -162,7 +162,7 @@ def grade(
         given = _judge(submission, judged, levels or {}, comments or {})
     else:
         reasons.reject("unexpected" if levels or comments else "")
-        given = None if points is None else assignments.exact(points)
+        given = None if points is None else attempts.exact(points)
     most = _most(told, judged)
     reasons.refuse("bad_grade" if given is not None and not 0 <= given <= most else "")
     reasons.refuse("not_judged" if given is None and is_told else "")
@@ -183,7 +183,7 @@ def release(assignment: str) -> int:
         locked = lock(name)
         # Another teacher may have been first.
         if locked.state == assignments.SUBMITTED and locked.is_whole:
-            found = _worth(locked, told, assignments.exact(locked.given), assignments.exact(locked.most))
+            found = _worth(locked, told, attempts.exact(locked.given), attempts.exact(locked.most))
             frappe.db.set_value(SUBMISSION, name, found)
             _tell(locked, told, found)
             number += 1
@@ -252,10 +252,7 @@ def result(told: Mapping[str, Any], own: Sequence[Mapping[str, Any]]) -> Fractio
     """Return the percentage that versions of a pupil's work come to by the assignment's rule, the first one first."""
     return assignments.result(
         told["grading"],
-        [
-            (row["state"], attempts.percent(assignments.exact(row["points"]), assignments.exact(row["most"])))
-            for row in own
-        ],
+        [(row["state"], attempts.percent(attempts.exact(row["points"]), attempts.exact(row["most"]))) for row in own],
     )
 
 
@@ -265,7 +262,7 @@ def _ungradable(state: str) -> str:
 
 
 def _most(told: Mapping[str, Any], judged: Sequence[Criterion]) -> Fraction:
-    return assignments.most_of(judged) if told["rubric"] else assignments.exact(told["points"])
+    return assignments.most_of(judged) if told["rubric"] else attempts.exact(told["points"])
 
 
 def _judge(
@@ -289,7 +286,7 @@ def _judge(
         frappe.get_doc({**row, "comment": comments.get(criterion.anchor, "").strip() or None}).db_insert()
     if any(level is None for _, level in found):
         return None
-    return sum((assignments.exact(level.points) for _, level in found if level), Fraction(0))
+    return sum((attempts.exact(level.points) for _, level in found if level), Fraction(0))
 
 
 def _worth(

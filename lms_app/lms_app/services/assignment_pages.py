@@ -56,7 +56,7 @@ def assignment_page(assignment: str, user: str) -> frappe._dict:
     scores = assignment_grading.scores_of([row.name for row in handed_in if row.state in assignments.TOLD])
     page.versions = [_told(row, files, scores) for row in reversed(handed_in)]
     reached = assignment_grading.result(told, own)
-    page.reached = None if reached is None else round(float(reached))
+    page.reached = None if reached is None else attempts.shown(reached)
     page.is_passed = attempts.is_passed(reached, told.pass_percent)
     page.obstacle = _obstacle(page, states) if page.decision.is_allowed else ""
     is_open = page.decision.is_allowed and not page.obstacle

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lms_app.services import attempts
+from lms_app.services.attempts import exact
 
 ACCEPTED, LOSES_POINTS, NOT_ACCEPTED = "Accepted", "Loses Points", "Not Accepted"
 
@@ -269,11 +270,6 @@ def elsewhere(moment: datetime, school: str, reader: str | None) -> datetime | N
     except (ZoneInfoNotFoundError, ValueError):
         return None
     return there if there != moment else None
-
-
-def exact(value: float | None) -> Fraction:
-    """Return a number that was kept as a float as whoever wrote it means it: 0.1 is a tenth."""
-    return Fraction(str(value or 0))
 
 
 def _with_dates(rules: Rules, due_on: datetime | None, cut_off_on: datetime | None) -> Rules:

@@ -104,6 +104,16 @@ def percent(points: Fraction, most: Fraction) -> Fraction:
     return min(Fraction(100), max(Fraction(0), points * 100 / most)) if most > 0 else Fraction(0)
 
 
+def shown(percent: Fraction) -> int:
+    """Return a percentage as it is told: in whole percents that are reached, so that no failure looks like a pass."""
+    return int(round(percent, 6))
+
+
+def exact(value: float | None) -> Fraction:
+    """Return points as they are written down, and not as the nearest binary number; nothing is 0."""
+    return Fraction(str(value or 0))
+
+
 def is_passed(reached: Fraction | None, needed: float) -> bool:
     """Say whether a percentage is enough: to six places, because a third of a point is kept with nine of them."""
     return reached is not None and round(reached, 6) >= Fraction(str(needed))

@@ -24,7 +24,7 @@ def make(found: frappe._dict) -> bytes:
             "brand": brand,
             "logo": pictures.as_data(brand["logo"]),
             "art": sheet.art(said["school"], brand["motif"], brand["light"], columns, rows),
-            "signatures": [{**one, "image": pictures.as_data(one["picture"])} for one in said["signatures"]],
+            "signatures": certificates.signed(said),
             "qr": path,
             "qr_size": size,
             "address": get_url("/verify").partition("://")[2],

@@ -14,7 +14,19 @@ from frappe import _
 from frappe.utils import add_months, getdate, global_date_format, now_datetime, nowdate
 from frappe.utils.password import decrypt, encrypt
 
-from lms_app.services import access, branding, codes, enrolment, notify, placeholders, reasons, rights, seals, seats
+from lms_app.services import (
+    access,
+    branding,
+    codes,
+    enrolment,
+    notify,
+    pictures,
+    placeholders,
+    reasons,
+    rights,
+    seals,
+    seats,
+)
 from lms_app.services.languages import speaking
 
 CERTIFICATE, TEMPLATE, ENROLLMENT = "Academy Certificate", "Academy Certificate Template", "Academy Enrollment"
@@ -187,7 +199,7 @@ def _snapshot(earned: frappe._dict, terms: frappe._dict) -> dict[str, Any]:
         }
         usual = _usual_words()
         words = {field: (template and template.get(field)) or usual[field] for field in WORDS}
-    signatures = template.signatures if template else []
+    signatures = [_signature(row) for row in template.signatures] if template else []
     return {
         **{field: values[field] for field in ("code", "pupil", "course", "school")},
         "completed_on": completed_on.isoformat(),
@@ -196,10 +208,24 @@ def _snapshot(earned: frappe._dict, terms: frappe._dict) -> dict[str, Any]:
         "language": language,
         "orientation": template.orientation if template else LANDSCAPE,
         "words": {field: placeholders.fill(text, values) for field, text in words.items()},
-        "signatures": [
-            {"person": row.person, "role": row.role or "", "picture": row.picture or ""} for row in signatures
-        ],
+        "signatures": signatures,
     }
+
+
+def signed(snapshot: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the signatures of a certificate, each with image, a `data:` address.
+
+    It is nothing, and so a line to sign on, where the picture is not the one of the day on which it was issued.
+    """
+    return [
+        {**one, "image": pictures.as_data(one["picture"], one["fingerprint"]) if one["picture"] else ""}
+        for one in snapshot["signatures"]
+    ]
+
+
+def _signature(row: Any) -> dict[str, str]:
+    told = {"person": row.person, "role": row.role or "", "picture": row.picture or ""}
+    return {**told, "fingerprint": pictures.fingerprint(row.picture)}
 
 
 def _usual_words() -> dict[str, str]:

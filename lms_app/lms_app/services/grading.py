@@ -43,7 +43,7 @@ def mark(locked: frappe._dict, submitted_on: datetime) -> None:
         given = frappe.parse_json(row.response) if row.response else None
         named = question and responses.named(question.kind, frappe.parse_json(row.refs), given)
         share = scoring.share(question, named) if question else scoring.NOTHING
-        row.points = 0 if share is None else float(share * _exact(row.most))
+        row.points = 0 if share is None else float(share * attempts.exact(row.most))
         row.needs_grade = int(share is None)
         frappe.db.set_value(ANSWER, row.name, {"points": row.points, "needs_grade": row.needs_grade})
     _settle(locked, rows, submitted_on=submitted_on)
@@ -75,7 +75,11 @@ def result(quiz: frappe._dict, tried: list[frappe._dict]) -> Fraction | None:
     deciding = {attempts.FIRST: over[:1], attempts.AVERAGE: over}.get(quiz.grading, [])
     if any(row.state == attempts.WAITING for row in deciding):
         return None
-    percents = [attempts.percent(_exact(row.points), _exact(row.most)) for row in over if row.state == attempts.GRADED]
+    percents = [
+        attempts.percent(attempts.exact(row.points), attempts.exact(row.most))
+        for row in over
+        if row.state == attempts.GRADED
+    ]
     return attempts.result(quiz.grading, percents)
 
 
@@ -90,8 +94,8 @@ def _answers(attempt: str) -> list[frappe._dict]:
 
 def _settle(locked: frappe._dict, rows: list[frappe._dict], **values: datetime | str) -> frappe._dict:
     """Write down what a locked attempt comes to, and complete its lesson if that is enough."""
-    points = sum((_exact(row.points) for row in rows), Fraction(0))
-    most = sum((_exact(row.most) for row in rows), Fraction(0))
+    points = sum((attempts.exact(row.points) for row in rows), Fraction(0))
+    most = sum((attempts.exact(row.most) for row in rows), Fraction(0))
     percent = attempts.percent(points, most)
     quiz = quiz_content.of(locked.quiz)
     is_waiting = any(row.needs_grade for row in rows)
@@ -124,7 +128,3 @@ def _complete(locked: frappe._dict, quiz: frappe._dict) -> None:
     lesson = frappe.db.get_value("Academy Lesson", {"quiz": locked.quiz, "completion_rule": completion.QUIZ}, "name")
     if lesson:
         progress.fulfil(locked.enrollment, lesson)
-
-
-def _exact(value: float) -> Fraction:
-    return Fraction(str(value or 0))

@@ -1,6 +1,7 @@
 """Pictures of the school as data within a document, so that whatever prints it need not fetch anything."""
 
 import base64
+import hashlib
 from pathlib import Path
 
 import frappe
@@ -16,14 +17,32 @@ _BEGINNINGS = (
 )
 
 
-def as_data(file_url: str | None) -> str:
-    """Return an uploaded picture as a `data:` address; nothing for what is missing, too large, or no picture."""
-    path = _path(file_url or "")
-    if path is None or not path.is_file() or path.stat().st_size > LARGEST:
+def as_data(file_url: str | None, expected: str | None = None) -> str:
+    """Return an uploaded picture as a `data:` address; nothing for what is missing, too large, or no picture.
+
+    expected: the fingerprint of the picture that is meant; there is nothing for another one that took its place.
+    """
+    content = _content(file_url)
+    if expected is not None and _digest(content) != expected:
         return ""
-    content = path.read_bytes()
     kind = next((kind for begin, at, kind in _BEGINNINGS if content[at : at + len(begin)] == begin), None)
     return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else ""
+
+
+def fingerprint(file_url: str | None) -> str:
+    """Return what tells an uploaded picture from every other one: its SHA-256; nothing where there is none."""
+    return _digest(_content(file_url))
+
+
+def _content(file_url: str | None) -> bytes:
+    path = _path(file_url or "")
+    if path is None or not path.is_file() or path.stat().st_size > LARGEST:
+        return b""
+    return path.read_bytes()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest() if content else ""
 
 
 def _path(file_url: str) -> Path | None:

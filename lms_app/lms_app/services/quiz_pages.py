@@ -43,7 +43,7 @@ def quiz_page(quiz: str, user: str) -> frappe._dict:
     reached = grading.result(page.quiz, own)
     is_seen = review.shows(shown, review.SCORE)
     page.is_passed = is_seen and attempts.is_passed(reached, page.quiz.pass_percent)
-    page.best = round(float(reached)) if is_seen and reached is not None else None
+    page.best = attempts.shown(reached) if is_seen and reached is not None else None
     page.tried = [_listed(row, is_seen=is_seen) for row in own if row.state != attempts.IN_PROGRESS]
     page.obstacle = ""
     if page.decision.is_allowed and not page.under_way:
@@ -109,7 +109,7 @@ def _reviewed(quiz: frappe._dict, row: frappe._dict, answers: list[frappe._dict]
     shown = _level(quiz, rules, attempts.left(rules, len(states)), is_under_way=is_under_way)
     found: dict[str, Any] = {"level": shown, "answers": []}
     if review.shows(shown, review.SCORE) and row.state == attempts.GRADED:
-        found |= {"percent": row.percent, "points": row.points, "most": row.most, "is_passed": bool(row.is_passed)}
+        found |= {"percent": _percent(row), "points": row.points, "most": row.most, "is_passed": bool(row.is_passed)}
     if review.shows(shown, review.MARKS):
         known = quiz_content.load(answer.question for answer in answers)
         found["answers"] = [_of_answer(shown, answer, known.get(answer.question)) for answer in answers]
@@ -179,9 +179,13 @@ def _listed(row: frappe._dict, *, is_seen: bool) -> frappe._dict:
         attempt_no=row.attempt_no,
         state=row.state,
         submitted_on=row.submitted_on,
-        percent=round(row.percent) if is_known else None,
+        percent=_percent(row) if is_known else None,
         is_passed=bool(is_known and row.is_passed),
     )
+
+
+def _percent(row: frappe._dict) -> int:
+    return attempts.shown(attempts.percent(attempts.exact(row.points), attempts.exact(row.most)))
 
 
 def _obstacle(page: frappe._dict, own: list[frappe._dict]) -> str:

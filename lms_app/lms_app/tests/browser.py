@@ -1,8 +1,8 @@
 """Requests to the whole web application, by somebody with a key."""
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import frappe
@@ -24,11 +24,11 @@ def ask(
     *,
     method: str = "",
     key: str = "",
-    files: Sequence[tuple[str, str, bytes]] | None = None,
+    files: Mapping[str, tuple[str, bytes] | list[tuple[str, bytes]]] | None = None,
 ) -> TestResponse:
     """Return the answer to one request: a POST of JSON if there is data, else a GET; of a guest without a key.
 
-    files: field, file name and content of each; the data is sent with them as a form does it.
+    files: by their fields, names and contents, of one or several; a form is sent then, as browsers do.
     """
 
     def as_a_browser() -> TestResponse:
@@ -36,13 +36,15 @@ def ask(
 
         headers = {"X-Frappe-Site-Name": site, **({"Authorization": key} if key else {})}
         verb = method or ("GET" if data is None else "POST")
-        sent: dict[str, Any] = {"json": data}
-        if files is not None:
-            sent["data"] = {name: str(value) for name, value in (data or {}).items()}
-            for field, name, content in files:
-                sent["data"].setdefault(field, []).append((io.BytesIO(content), name))
-            sent = {"data": sent["data"], "content_type": "multipart/form-data"}
-        return Client(application).open(path, method=verb, headers=headers, buffered=True, **sent)
+        if files is None:
+            return Client(application).open(path, method=verb, json=data, headers=headers, buffered=True)
+        form = {field: str(value) for field, value in (data or {}).items()}
+        sent = {field: many if isinstance(many, list) else [many] for field, many in files.items()}
+        form |= {field: [(BytesIO(content), name) for name, content in many] for field, many in sent.items()}
+        kind = "multipart/form-data"
+        return Client(application).open(
+            path, method="POST", data=form, content_type=kind, headers=headers, buffered=True
+        )
 
     site = frappe.local.site
     # In a thread of its own: a request ends by closing everything that frappe.local holds.

@@ -569,7 +569,7 @@ class TestByRequest(SiteTestCase):
         return ask(f"/api/method/lms_app.api.assignment.{method}", given, key=key or self.key, files=files)
 
     def uploaded(self, made, content, name="loaf.txt"):
-        answer = self.call("upload", assignment=made.name, version=1, files=[("file", name, content)])
+        answer = self.call("upload", assignment=made.name, version=1, files={"file": (name, content)})
         self.assertEqual(answer.status_code, 200, answer.get_data(as_text=True))
         return answer.json["message"]
 
@@ -674,7 +674,7 @@ class TestByRequest(SiteTestCase):
         draft = frappe.db.get_value("Academy Submission", {"assignment": made.name}, "name")
         told = {"doctype": "Academy Submission", "docname": draft, "is_private": 1}
         for key in (self.key, self.other, self.lead):
-            ask("/api/method/upload_file", told, key=key, files=[("file", "x.txt", b"x")])
+            ask("/api/method/upload_file", told, key=key, files={"file": ("x.txt", b"x")})
         frappe.db.rollback()
         self.assertEqual(frappe.db.count("File", {"attached_to_name": draft}), 0)
 
@@ -688,20 +688,20 @@ class TestByRequest(SiteTestCase):
         self.assertIn("10% of all points are lost", page)
         self.assertIn('accept=".pdf,.txt,.jpg"', page)
         form = {"version": 1, "text": "<b>Half</b>", "url": "", "deed": "save"}
-        files = [("files", "a.txt", b"a"), ("files", "b.txt", b"b")]
+        files = {"files": [("a.txt", b"a"), ("b.txt", b"b")]}
         saved = ask(path, form, key=self.key, files=files)
         self.assertEqual((saved.status_code, saved.location), (303, f"{path}?said=saved"))
         page = ask(saved.location, key=self.key).get_data(as_text=True)
         self.assertIn("not handed in yet", page)
         self.assertIn("&lt;b&gt;Half&lt;/b&gt;</textarea>", page)
         first, _ = re.findall(r'name="remove" value="(\w+)"', page)
-        ask(path, {**form, "remove": first}, key=self.key, files=[])
+        ask(path, {**form, "remove": first}, key=self.key, files={})
         page = ask(path, key=self.key).get_data(as_text=True)
         self.assertEqual(len(re.findall(r'name="remove"', page)), 1)
-        sent = ask(path, {**form, "deed": "submit"}, key=self.key, files=[("files", "", b"")])
+        sent = ask(path, {**form, "deed": "submit"}, key=self.key, files={"files": ("", b"")})
         self.assertEqual((sent.status_code, sent.location), (303, f"{path}?said=submitted"))
         # A second click on the same page.
-        self.assertEqual(ask(path, {**form, "deed": "submit"}, key=self.key, files=[]).status_code, 303)
+        self.assertEqual(ask(path, {**form, "deed": "submit"}, key=self.key, files={}).status_code, 303)
         page = ask(path, key=self.key).get_data(as_text=True)
         self.assertIn("Waiting for a grade", page)
         self.assertIn("Hand in again", page)
@@ -715,14 +715,14 @@ class TestByRequest(SiteTestCase):
         made = self.assignment()
         path = f"/learn/assignment/{made.name}"
         form = {"version": 1, "text": "A long text", "deed": "submit"}
-        answer = ask(path, form, key=self.key, files=[("files", "a.exe", b"MZ")])
+        answer = ask(path, form, key=self.key, files={"files": ("a.exe", b"MZ")})
         page = answer.get_data(as_text=True)
         self.assertEqual(answer.status_code, 409)
         self.assertIn("Files of this type are not taken here.", page)
         self.assertIn("A long text</textarea>", page)
         frappe.db.rollback()
         self.assertEqual(frappe.db.count("Academy Submission", {"assignment": made.name}), 0)
-        answer = ask(path, {**form, "version": "x"}, key=self.key, files=[])
+        answer = ask(path, {**form, "version": "x"}, key=self.key, files={})
         self.assertEqual(answer.status_code, 400)
 
     def test_who_has_to_log_in_is_led_there_and_others_are_told_why(self):
@@ -755,7 +755,7 @@ class TestByRequest(SiteTestCase):
         self.addCleanup(frappe.cache.delete_keys, "often:hand_in:")
         with patch("lms_app.api.assignment.FILES_AN_HOUR", 1):
             self.uploaded(made, b"x")
-            answer = self.call("upload", assignment=made.name, version=1, files=[("file", "loaf.txt", b"x")])
+            answer = self.call("upload", assignment=made.name, version=1, files={"file": ("loaf.txt", b"x")})
         self.assertEqual((answer.status_code, answer.json["reason"]), (409, "too_often"))
 
 

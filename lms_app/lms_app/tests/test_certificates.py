@@ -2,6 +2,7 @@ import io
 import re
 from datetime import date
 from functools import partial
+from pathlib import Path
 from unittest.mock import patch
 
 import frappe
@@ -126,8 +127,21 @@ class TestIssuing(SiteTestCase):
         self.assertEqual(said["words"]["heading"], "Certificat")
         self.assertTrue(said["words"]["closing"].startswith(f"Ada knows {ODD}.\n"))
         self.assertTrue(said["words"]["closing"].endswith(f", {code}"))
-        self.assertEqual(said["signatures"], [{"person": "Grace Hopper", "role": "Head", "picture": ""}])
+        self.assertEqual(
+            said["signatures"], [{"person": "Grace Hopper", "role": "Head", "picture": "", "fingerprint": ""}]
+        )
         self.assertEqual(said["orientation"], "Portrait")
+
+    def test_a_signature_that_was_replaced_is_on_no_older_certificate(self):
+        file = frappe.get_doc({"doctype": "File", "file_name": "signed.png", "content": PNG}).insert()
+        self.addCleanup(file.delete)
+        signed = template(signatures=[{"person": "Grace Hopper", "picture": file.file_url}])
+        code = certificates.issue(earned(self.ada, certificate_template=signed.name))
+        [signature] = certificates.signed(certificates.own(self.ada, code).snapshot)
+        self.assertTrue(signature["image"].startswith("data:image/png;base64,"))
+        Path(file.get_full_path()).write_bytes(PNG + b"another hand")
+        [signature] = certificates.signed(certificates.own(self.ada, code).snapshot)
+        self.assertEqual((signature["person"], signature["image"]), ("Grace Hopper", ""))
 
     def test_a_template_that_would_print_something_odd_is_refused(self):
         for values, reason in (

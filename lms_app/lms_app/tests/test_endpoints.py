@@ -99,6 +99,15 @@ class TestRefusals(SiteTestCase):
             self.assertEqual((answer.status_code, answer.json["reason"]), (status, reason), path)
             self.assertIn(reasons.words(reason), answer.json["_server_messages"])
 
+    def test_what_the_database_ended_for_another_is_done_again_and_given_up_after_that(self):
+        path = "/api/method/lms_app.api.enrolment.join"
+        lost = frappe.QueryDeadlockError()
+        for faults, status in (((lost,), 200), ((lost, lost), 500)):
+            outcomes = iter((*faults, frappe._dict(state="Active")))
+            with patch.object(enrolment.enrolment, "join", side_effect=outcomes) as join:
+                answer = ask(path, {"course": self.course.slug}, key=self.key)
+            self.assertEqual((answer.status_code, join.call_count), (status, 2))
+
     def test_what_is_of_another_type_is_refused(self):
         answer = ask("/api/method/lms_app.api.progress.beat", {"lesson": {"x": 1}}, key=self.key)
         self.assertGreaterEqual(answer.status_code, 400)

@@ -87,6 +87,17 @@ class TestPrivacy(SiteTestCase):
         self.assertNotIn("token_hash", json.dumps(found))
         self.assertNotIn(self.other, json.dumps(found))
 
+    def test_what_teachers_deleted_of_a_pupil_is_removed_with_the_rest_and_nobody_elses(self):
+        for user in (self.user, self.other):
+            override = {"doctype": "Academy Override", "student": students.find(user), "course": self.course.name}
+            quiz = school.quiz(self.course)
+            override |= {"item_type": "Academy Quiz", "item": quiz.name, "note": f"for {user}"}
+            frappe.get_doc(override).insert(ignore_permissions=True).delete(ignore_permissions=True)
+        privacy.erase(self.user, self.user)
+        deleted = frappe.get_all("Deleted Document", {"deleted_doctype": "Academy Override"}, pluck="data")
+        self.assertFalse([data for data in deleted if f"for {self.user}" in data])
+        self.assertTrue([data for data in deleted if f"for {self.other}" in data])
+
     def test_all_that_is_kept_can_be_removed_and_the_seat_goes_on(self):
         student = students.find(self.user)
         privacy.erase(self.user, f" {self.user.upper()} ")

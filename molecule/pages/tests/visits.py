@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,29 @@ _ASK = """async ([method, path, body, token]) => {
     });
     return [answer.status, await answer.text()];
 }"""
+
+
+# Written into a quiz of which the second question takes words.
+FLOUR = {
+    "kind": "Single Choice",
+    "body": "What is counted as 100 percent?",
+    "options": [{"text": "Salt"}, {"text": "Flour", "weight": 100}],
+}
+SALT = {"kind": "Short Text", "body": "What slows yeast down?", "options": [{"key": "salt"}]}
+
+
+@dataclass(frozen=True)
+class Quiz:
+    """A quiz of two questions, FLOUR and SALT, that is all there is to do in a course of its own."""
+
+    name: str
+    course: str
+    slug: str
+
+    @property
+    def address(self) -> str:
+        """Where pupils begin it."""
+        return f"/learn/quiz/{self.name}"
 
 
 @dataclass
@@ -90,10 +114,37 @@ class School:
 
     def course(self, course: str) -> str:
         """Return the name of a demo course's document."""
-        slug = COURSES[course].rpartition("/")[2]
-        filters = json.dumps({"slug": slug})
-        [found] = self.manage("GET", f"/api/resource/Academy Course?filters={filters}")["data"]
+        return self.named("Academy Course", slug=COURSES[course].rpartition("/")[2])
+
+    def quiz(self, **rules: object) -> Quiz:
+        """Make a quiz in a published course that gives certificates; rules: fields of the quiz."""
+        lead = {"user": ADMINISTRATOR, "role": "Lead"}
+        told: dict[str, object] = {"summary": "Flour, water, salt and time.", "issues_certificates": 1}
+        course = self._make("Academy Course", title=f"Flour {secrets.token_hex(3)}", instructors=[lead], **told)
+        named = {"course": course["name"]}
+        module = self._make("Academy Module", title="Beginnings", **named)
+        bank = self._make("Academy Question Bank", title="Flour", **named)
+        questions = [self._make("Academy Question", bank=bank["name"], **one)["name"] for one in (FLOUR, SALT)]
+        slots = [{"kind": "Fixed", "question": name} for name in questions]
+        given = {"shuffle_options": 0, "per_page": 1, **rules}
+        quiz = self._make("Academy Quiz", title="Do you know flour?", slots=slots, **named, **given)
+        lesson = {"kind": "Quiz", "quiz": quiz["name"], "completion_rule": "Quiz Passed", "status": "Published"}
+        self._make("Academy Lesson", title="Quiz", module=module["name"], **lesson)
+        self.change("Academy Course", course["name"], status="Published")
+        return Quiz(quiz["name"], course["name"], course["slug"])
+
+    def change(self, doctype: str, name: str, **values: object) -> datetime:
+        """Change fields of a document as the administrator; return when, by the school's clock."""
+        changed = self.manage("PUT", f"/api/resource/{doctype}/{name}", values)["data"]
+        return datetime.fromisoformat(changed["modified"])
+
+    def named(self, doctype: str, **values: object) -> str:
+        """Return the name of the only document with these fields."""
+        [found] = self.manage("GET", f"/api/resource/{doctype}?filters={json.dumps(values)}")["data"]
         return str(found["name"])
+
+    def _make(self, doctype: str, **values: object) -> dict[str, Any]:
+        return dict(self.manage("POST", f"/api/resource/{doctype}", values)["data"])
 
     def _log_in(self, user: str, path: str, body: object = None) -> None:
         with self.window() as page:

@@ -230,7 +230,9 @@ function take() {
 	function mark() {
 		for (const button of form.querySelectorAll("[data-to]")) {
 			const question = questions[button.dataset.to - 1];
-			button.toggleAttribute("data-answered", "answered" in question.dataset);
+			const isDone = "answered" in question.dataset;
+			button.toggleAttribute("data-answered", isDone);
+			button.setAttribute("aria-label", say(isDone ? words.done : words.open, button.dataset.to));
 			if (question.hidden) button.removeAttribute("aria-current");
 			else button.setAttribute("aria-current", "step");
 		}

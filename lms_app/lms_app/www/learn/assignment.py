@@ -43,7 +43,7 @@ def _obey(name: str, form: frappe._dict) -> str:
     for sent in frappe.local.request.files.getlist("files"):
         # A browser sends an empty field as a file without a name.
         if sent.filename:
-            add_file(frappe.session.user, name, version, sent.filename, sent.stream.read())
+            add_file(frappe.session.user, name, version, sent)
     if form.get("deed") == "submit":
         submissions.submit(frappe.session.user, name, version, **written)
         return f"{path}?said=submitted"

@@ -54,6 +54,8 @@ def _words() -> dict[str, str]:
         "over": _("The time is up. Your answers are handed in."),
         "allAnswered": _("Every question has an answer."),
         "unanswered": _("Without an answer: {0}"),
+        "done": _("Question {0}, answered"),
+        "open": _("Question {0}, without an answer"),
         "up": _("Move up: {0}"),
         "down": _("Move down: {0}"),
         "place": _("{0}: place {1} of {2}"),

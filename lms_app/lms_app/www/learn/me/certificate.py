@@ -4,7 +4,7 @@ import frappe
 from frappe import _
 from frappe.utils import get_url
 from lms_app import pages
-from lms_app.services import branding, certificates, pictures, reasons
+from lms_app.services import branding, certificates, reasons
 
 no_cache = 1
 
@@ -23,7 +23,7 @@ def get_context(context: frappe._dict) -> None:
             "page_title": f"{said['words']['heading']} · {page.course}",
             "said": said,
             "said_direction": branding.direction(said["language"]),
-            "signatures": [{**one, "image": pictures.as_data(one["picture"])} for one in said["signatures"]],
+            "signatures": certificates.signed(said),
             "address": get_url(f"/verify/{page.code}"),
             "day": certificates.day,
             "unlisted": True,
