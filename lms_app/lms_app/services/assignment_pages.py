@@ -68,7 +68,7 @@ def due_elsewhere(moment: datetime | None, user: str) -> datetime | None:
     """Return when something is due by a reader's own clock; None where it shows the same, or none is known."""
     if moment is None or user == rights.GUEST:
         return None
-    zone = frappe.db.get_value("User", user, "time_zone", cache=True)
+    zone = frappe.db.get_value("User", user, "time_zone")
     return assignments.elsewhere(moment, get_system_timezone(), zone)
 
 
