@@ -201,15 +201,14 @@ def give_back(submission: str, by: str, feedback: str, until: datetime | None = 
     locked, now = lock(submission), now_datetime()
     reasons.refuse(_ungradable(locked.state))
     reasons.refuse("until_past" if until and until <= now else "")
-    own = [
-        row
-        for row in submissions.history(locked.assignment, locked.student)
-        if row.enrollment == locked.enrollment and row.state != assignments.DRAFT
-    ]
-    reasons.refuse("replaced" if own[-1].name != submission else "")
+    newer = {"assignment": locked.assignment, "student": locked.student, "version": locked.version + 1}
+    state = frappe.db.get_value(SUBMISSION, newer, "state", for_update=True)
+    reasons.refuse("" if state in (None, assignments.DRAFT) else "replaced")
     told = assignment_content.of(locked.assignment)
     rules = assignments.again(assignment_content.rules(told, locked.student), until)
-    states = [*(row.state for row in own[:-1]), assignments.RETURNED]
+    before = submissions.history(locked.assignment, locked.student)
+    states = [row.state for row in before if row.enrollment == locked.enrollment and row.version < locked.version]
+    states.append(assignments.RETURNED)
     reasons.refuse("needs_until" if assignments.obstacle(rules, states, now) else "")
     values = {"state": assignments.RETURNED, "feedback": feedback.strip(), "again_until": until}
     frappe.db.set_value(SUBMISSION, submission, {**values, "graded_by": by, "graded_on": now})
