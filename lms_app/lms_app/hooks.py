@@ -23,6 +23,7 @@ _GUARDED = (
     *("Academy Student", "Academy Enrollment", "Academy Lesson Progress", "Academy Invitation"),
     *("Academy Note", "Academy Event", "Academy Override"),
     *("Academy Question Bank", "Academy Question", "Academy Quiz", "Academy Quiz Attempt"),
+    *("Academy Rubric", "Academy Assignment", "Academy Submission"),
 )
 # Rows inside documents are asked for by themselves as well.
 _INSIDE = (
@@ -30,6 +31,7 @@ _INSIDE = (
     *("Academy Course Instructor", "Academy Course Outcome", "Academy Course Prerequisite"),
     *("Academy Lesson Block", "Academy Caption"),
     *("Academy Question Option", "Academy Quiz Slot", "Academy Quiz Answer"),
+    *("Academy Rubric Criterion", "Academy Rubric Level", "Academy Submission Score"),
 )
 permission_query_conditions = dict.fromkeys((*_GUARDED, *_INSIDE), "lms_app.services.access.query_conditions")
 has_permission = dict.fromkeys(_GUARDED, "lms_app.services.access.has_permission")
@@ -45,6 +47,7 @@ website_route_rules = [
     {"from_route": "/learn/c/<slug>/l/<lesson>", "to_route": "learn/lesson"},
     {"from_route": "/learn/quiz/<quiz>", "to_route": "learn/quiz"},
     {"from_route": "/learn/attempt/<attempt>", "to_route": "learn/attempt"},
+    {"from_route": "/learn/assignment/<assignment>", "to_route": "learn/assignment"},
     {"from_route": "/i/<token>", "to_route": "learn/invitation"},
     {"from_route": "/learn/me/certificates/<code>", "to_route": "learn/me/certificate"},
     {"from_route": "/learn/me/certificates/<code>.pdf", "to_route": "learn/me/certificate.pdf"},

@@ -86,3 +86,10 @@ def test_a_lesson_that_is_a_quiz_needs_one_and_no_blocks():
     assert checks.of_lesson({"kind": "Quiz", "quiz": "q", "completion_rule": "Quiz Passed"}, [], ()) == []
     page = {"kind": "Page", "completion_rule": "Quiz Passed"}
     assert checks.of_lesson(page, [{"kind": "Code", "body": "x"}], ()) == [(0, checks.NO_QUIZ)]
+
+
+def test_a_lesson_to_hand_something_in_needs_its_assignment_and_no_blocks():
+    for rule in ("Submitted", "Graded"):
+        told = {"kind": "Assignment", "completion_rule": rule}
+        assert checks.of_lesson(told, [], ()) == [(0, checks.NO_ASSIGNMENT)]
+        assert checks.of_lesson({**told, "assignment": "a"}, [], ()) == []

@@ -2,6 +2,7 @@
 
 import frappe
 
+from lms_app.api import demands
 from lms_app.deadlocks import tried_again
 from lms_app.services import access, grading, limits, question_import, quiz_content, quiz_engine, reasons, rights
 
@@ -13,7 +14,7 @@ STARTS_AN_HOUR = 120
 @tried_again
 def start(quiz: str) -> dict[str, str]:
     """Begin a quiz, or go on with the attempt that is under way; return attempt."""
-    _nothing_but("quiz")
+    demands.nothing_but("quiz")
     return {"attempt": begin(quiz)}
 
 
@@ -26,8 +27,8 @@ def save_answer(
 
     seq: one more than that of the answer before; an older one is not kept. The clock is the server's.
     """
-    _nothing_but("attempt", "position", "seq", "response")
-    kept = quiz_engine.save(_pupil(), attempt, position, response, seq)
+    demands.nothing_but("attempt", "position", "seq", "response")
+    kept = quiz_engine.save(demands.somebody(), attempt, position, response, seq)
     saved = frappe.utils.format_time(kept.saved_on, "HH:mm") if kept.saved_on else None
     return {"is_kept": kept.is_kept, "seq": kept.seq, "saved": saved, "seconds_left": kept.seconds_left}
 
@@ -35,16 +36,16 @@ def save_answer(
 @frappe.whitelist(methods=["POST"])
 def clock(attempt: str) -> dict[str, bool | int | None]:
     """Return is_under_way and seconds_left of an attempt: it may have been handed in elsewhere, or given more time."""
-    _nothing_but("attempt")
-    return quiz_engine.clock(_pupil(), attempt)
+    demands.nothing_but("attempt")
+    return quiz_engine.clock(demands.somebody(), attempt)
 
 
 @frappe.whitelist(methods=["POST"])
 @tried_again
 def submit(attempt: str) -> None:
     """Hand an attempt in; again, it changes nothing."""
-    _nothing_but("attempt")
-    quiz_engine.submit(_pupil(), attempt)
+    demands.nothing_but("attempt")
+    quiz_engine.submit(demands.somebody(), attempt)
 
 
 @frappe.whitelist(methods=["POST"])
@@ -71,17 +72,6 @@ def import_questions(bank: str, text: str, form: str) -> dict[str, int | list[di
 
 def begin(quiz: str) -> str:
     """Return the attempt that whoever is logged in begins, or has begun; a page may have been asked for with more."""
-    user = _pupil()
+    user = demands.somebody()
     limits.count("quiz", user, most=STARTS_AN_HOUR, seconds=3600)
     return quiz_engine.start(user, quiz)
-
-
-def _pupil() -> str:
-    reasons.deny(rights.LOG_IN if frappe.session.user == rights.GUEST else "")
-    return frappe.session.user
-
-
-def _nothing_but(*names: str) -> None:
-    """Refuse a request that says more than it may, such as a time: Frappe would pass over it in silence."""
-    more = {*frappe.local.form_dict} - {*names, "cmd", "csrf_token", "_lang"}
-    reasons.reject("unexpected" if more else "")

@@ -37,7 +37,10 @@ def install(kind: str) -> str:
         for lesson in chapter["lessons"]:
             asked = lesson.pop("quiz", None)
             quiz = _quiz(course.name, lesson["title"], asked) if asked else None
-            _insert("Academy Lesson", lesson, module=module.name, status="Published", quiz=quiz)
+            task = lesson.pop("assignment", None)
+            assignment = _assignment(course.name, lesson["title"], task) if task else None
+            made = {"module": module.name, "status": "Published", "quiz": quiz, "assignment": assignment}
+            _insert("Academy Lesson", lesson, **made)
     course.reload()
     course.status = "Published"
     course.save(ignore_permissions=True)
@@ -60,6 +63,14 @@ def _quiz(course: str, title: str, told: dict[str, Any]) -> str:
     slots.append({"kind": "Random", "bank": drawn.name, "count": told["drawn"]})
     rules = {key: value for key, value in told.items() if key not in ("questions", "pool", "drawn")}
     return _insert("Academy Quiz", {"title": title, **rules}, course=course, slots=slots).name
+
+
+def _assignment(course: str, title: str, told: dict[str, Any]) -> str:
+    """Make an assignment of a course, with the rubric by which it is judged."""
+    criteria = told.pop("rubric")
+    levels = [{"criterion": row["title"], **level} for row in criteria for level in row.pop("levels")]
+    rubric = _insert("Academy Rubric", {"title": title}, course=course, criteria=criteria, levels=levels)
+    return _insert("Academy Assignment", {"title": title, **told}, course=course, rubric=rubric.name).name
 
 
 def _insert(doctype: str, values: dict[str, Any], **more: Any) -> Any:

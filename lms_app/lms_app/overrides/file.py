@@ -1,4 +1,4 @@
-"""Make thumbnails of a school's own pictures alone, let nobody borrow private files, and keep lessons' private.
+"""Make thumbnails of a school's own pictures alone, let nobody borrow private files, and keep guarded ones private.
 
 Frappe follows `..` on its way to a picture, and to where the thumbnail is written. It takes a row for proof that a file
 is one's own, whatever address is written into it, when it is made or later.
@@ -24,14 +24,14 @@ class OwnFile(File):
     """A file of this site."""
 
     def before_insert(self) -> None:
-        """Write a lesson's file where only its guard reaches it, and refuse a row for what somebody may not read."""
+        """Write a guarded file where only its guard reaches it, and refuse a row for what somebody may not read."""
         self._keep_private()
         self._refuse_a_lesson_of_others()
         self._begin()
         super().before_insert()
 
     def validate(self) -> None:
-        """Keep a lesson's file there, and every row at its own file."""
+        """Keep a guarded file there, and every row at its own file."""
         self._keep_private()
         before = self.get_doc_before_save()
         # First: Frappe moves files by what is written in the row.
@@ -59,16 +59,19 @@ class OwnFile(File):
         self._refuse_borrowed()
 
     def _refuse_a_lesson_of_others(self) -> None:
-        # What belongs to a lesson is shown to everybody for whom it is open.
-        is_of_lesson, lesson = media.belongs_behind_the_guard(self), self.attached_to_name
-        if not is_of_lesson or access.is_manager(frappe.session.user):
+        # What belongs to a lesson is shown to everybody for whom it is open, and what a pupil hands in is theirs.
+        if not media.belongs_behind_the_guard(self) or access.is_manager(frappe.session.user):
             return
+        # Nobody can send that along: Frappe takes flags from no request.
+        if media.is_handed_in(self) and self.flags.is_handed_in:
+            return
+        lesson = self.attached_to_name
         if not (lesson and frappe.has_permission(self.attached_to_doctype, "write", lesson)):
-            frappe.throw(_("This lesson is not yours to add files to"), frappe.PermissionError)
+            frappe.throw(_("This is not yours to add files to"), frappe.PermissionError)
 
     def _refuse_borrowed(self) -> None:
         if media.belongs_behind_the_guard(self):
-            frappe.throw(_("Files of lessons have to be uploaded to them"), frappe.PermissionError)
+            frappe.throw(_("This file has to be uploaded to what it belongs to"), frappe.PermissionError)
         if not self.file_url.startswith("/private/") or access.is_manager(frappe.session.user):
             return
         if not any(row.has_permission("read") for row in _rows_of(self.file_url)):
@@ -106,6 +109,8 @@ class OwnFile(File):
     ) -> dict[str, str] | None:
         """Write a file; over nothing but itself: Frappe goes by its name, which another file may have on the disk."""
         name = self.file_name
+        # Frappe writes the same bytes once, for whoever brings them; what is handed in belongs to one pupil alone.
+        ignore_existing_file_check = ignore_existing_file_check or media.is_handed_in(self)
         if overwrite and self.file_url:
             self.file_name = self.file_url.rsplit("/", 1)[-1]
         try:
@@ -113,6 +118,11 @@ class OwnFile(File):
         finally:
             if overwrite:
                 self.file_name = name
+
+    def add_comment_in_reference_doc(self, comment_type: str, text: str) -> None:
+        """Write down what was attached, but for a pupil's work: that is kept, and removed, with nothing beside it."""
+        if not media.is_handed_in(self):
+            super().add_comment_in_reference_doc(comment_type, text)
 
     def make_thumbnail(
         self,

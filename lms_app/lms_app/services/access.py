@@ -23,7 +23,10 @@ MANAGERS = frozenset({MANAGER_ROLE, "System Manager", "Administrator"})
 TEACHERS = frozenset({INSTRUCTOR_ROLE, ASSISTANT_ROLE})
 
 # Whose rows are documents of a course, beside the course itself.
-WITH_ROWS = ("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt")
+WITH_ROWS = (
+    *("Academy Lesson", "Academy Question", "Academy Quiz", "Academy Quiz Attempt"),
+    *("Academy Rubric", "Academy Submission"),
+)
 
 # Which roles somebody needs to be named in a course as what.
 ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, rights.GRADER: ASSISTANT_ROLE}
@@ -31,12 +34,16 @@ ROLE_OF = {rights.LEAD: INSTRUCTOR_ROLE, rights.ASSISTANT: ASSISTANT_ROLE, right
 COURSE, STUDENT, CATEGORY = "Academy Course", "Academy Student", "Academy Category"
 # Nobody's to read but their writer's, who does so on the pages of lessons; no role that a school gives changes that.
 PRIVATE = frozenset({"Academy Note"})
+# Nobody's but their writer's as long as they are in a state; managers alone find them.
+UNFINISHED = {"Academy Submission": "Draft"}
 # Fields by which a document belongs to a part of a course, and so to the course.
 PARTS = {
     "module": "Academy Module",
     "lesson": "Academy Lesson",
     "bank": "Academy Question Bank",
     "quiz": "Academy Quiz",
+    "rubric": "Academy Rubric",
+    "assignment": "Academy Assignment",
 }
 READS = frozenset({"read", "select", "report", "print", "export", "email"})
 # What belongs to no course, and every teacher may choose from.
@@ -193,7 +200,9 @@ def query_conditions(user: str | None = None, doctype: str | None = None) -> str
         pupils = f"SELECT pupil.student FROM `tabAcademy Enrollment` pupil WHERE pupil.course IN ({own})"  # noqa: S608
         return f"`tabAcademy Student`.name IN ({pupils})"
     if frappe.get_meta(doctype).has_field("course"):
-        return f"`tab{doctype}`.course IN ({own})"
+        unfinished = UNFINISHED.get(doctype)
+        finished = f" AND `tab{doctype}`.state != '{unfinished}'" if unfinished else ""
+        return f"`tab{doctype}`.course IN ({own}){finished}"
     if frappe.get_meta(doctype).istable:
         # Frappe asks for the permission on the kind of document that rows are in, and then for all rows of all of them.
         of_course = [f"SELECT name FROM `tab{kind}` WHERE course IN ({own})" for kind in WITH_ROWS]  # noqa: S608 - as above
@@ -216,6 +225,8 @@ def has_permission(doc: Document, ptype: str = "read", user: str | None = None, 
         return ptype in READS and _teaches_pupil(user, doc.name)
     if doc.doctype == COURSE and doc.is_new():
         return may_make(user)
+    if doc.doctype in UNFINISHED and doc.get("state") == UNFINISHED[doc.doctype]:
+        return False
     allowed = rights.STAFF if ptype in READS else rights.EDITORS
     courses = _courses_of(doc)
     return bool(courses) and all(_named_as(user, course) in allowed for course in courses)

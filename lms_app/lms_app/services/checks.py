@@ -15,7 +15,7 @@ NO_BLOCKS, NO_TEXT, NO_FILE, NO_TITLE, NO_ALT_TEXT = "no_blocks", "no_text", "no
 NO_CAPTIONS, NO_TRANSCRIPT, NO_VIDEO, NO_DURATION = "no_captions", "no_transcript", "no_video", "no_duration"
 NOT_EMBEDDABLE, BAD_RECIPE, NOT_SEEN = "not_embeddable", "bad_recipe", "not_seen"
 NO_SUMMARY, NO_LEAD, NO_LESSON, NO_PRICE = "no_summary", "no_lead", "no_lesson", "no_price"
-NO_QUIZ = "no_quiz"
+NO_QUIZ, NO_ASSIGNMENT = "no_quiz", "no_assignment"
 
 Block = Mapping[str, Any]
 
@@ -31,17 +31,20 @@ TEXTS: Mapping[Any, Callable[[str | None], str]] = {
 def of_lesson(lesson: Block, blocks: Sequence[Block], captioned: Collection[str]) -> list[Fault]:
     """Return the faults of a lesson.
 
-    lesson: kind, completion_rule and quiz. blocks: rows of its blocks. captioned: anchors of the blocks with captions.
+    lesson: kind, completion_rule, quiz and assignment. blocks: rows of its blocks. captioned: anchors of the blocks
+    with captions.
     """
-    is_quiz = lesson.get("kind") == "Quiz"
-    faults = [] if blocks or is_quiz else [(0, NO_BLOCKS)]
-    if (is_quiz or lesson.get("completion_rule") == completion.QUIZ) and not lesson.get("quiz"):
+    kind, rule = lesson.get("kind"), lesson.get("completion_rule")
+    faults = [] if blocks or kind in ("Quiz", "Assignment") else [(0, NO_BLOCKS)]
+    if (kind == "Quiz" or rule == completion.QUIZ) and not lesson.get("quiz"):
         faults.append((0, NO_QUIZ))
+    if (kind == "Assignment" or rule in (completion.SUBMITTED, completion.GRADED)) and not lesson.get("assignment"):
+        faults.append((0, NO_ASSIGNMENT))
     faults += [(number, reason) for number, block in enumerate(blocks, 1) for reason in of_block(block, captioned)]
     video = next((block for block in blocks if block.get("kind") == "Video"), None)
-    if lesson.get("kind") == "Video" and video is None:
+    if kind == "Video" and video is None:
         faults.append((0, NO_VIDEO))
-    if lesson.get("completion_rule") == completion.VIDEO:
+    if rule == completion.VIDEO:
         if video is None:
             faults.append((0, NO_VIDEO))
         elif _has(video, "url") and not video.get("file"):

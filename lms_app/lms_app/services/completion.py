@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 MANUAL, VIEW, VIDEO, QUIZ = "Manual", "View", "Video %", "Quiz Passed"
+SUBMITTED, GRADED = "Submitted", "Graded"
 
 # The fastest that players go, and how long a beat may be on its way.
 MAX_SPEED = 2

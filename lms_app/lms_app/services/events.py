@@ -7,7 +7,7 @@ import frappe
 from frappe.utils import now_datetime
 
 REGISTERED, UNREGISTERED, INITIALIZED, COMPLETED = "registered", "unregistered", "initialized", "completed"
-PASSED, FAILED = "passed", "failed"
+PASSED, FAILED, SUBMITTED = "passed", "failed", "submitted"
 
 
 def log(student: str, verb: str, thing: tuple[str, str], course: str, result: Mapping[str, Any] | None = None) -> None:

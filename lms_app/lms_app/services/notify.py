@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import frappe
 from frappe import _
-from frappe.utils import get_url
+from frappe.utils import format_datetime, get_url
 
 from lms_app.services import branding, rights, seats
 from lms_app.services.languages import speaking
@@ -70,6 +70,22 @@ def certified(enrollment: str, code: str) -> None:
                 "preferences": get_url("/learn/me/settings"),
             },
         )
+
+
+def graded(submission: str) -> None:
+    """Tell a pupil that a teacher has graded their work; what it is worth is said on the page alone."""
+    row = _work(submission)
+    with speaking(row.language):
+        _write_about_work(row, _("Graded: {0}").format(row.work), _("Your teacher has graded what you handed in."))
+
+
+def given_back(submission: str) -> None:
+    """Tell a pupil that a teacher gave their work back, and until when it is in time again."""
+    row = _work(submission)
+    with speaking(row.language):
+        sentence = _("Your teacher has given your work back. Read what can be made better, and hand it in again.")
+        until = _("It is in time until {0}.").format(format_datetime(row.again_until)) if row.again_until else ""
+        _write_about_work(row, _("Once more: {0}").format(row.work), sentence, until)
 
 
 def invited(email: str, course: str, token: str) -> None:
@@ -142,6 +158,30 @@ def _row(enrollment: str) -> frappe._dict:
     )
     row.language = row.language or frappe.local.lang
     return row
+
+
+def _work(submission: str) -> frappe._dict:
+    """Return what a mail about handed-in work needs."""
+    fields = ["enrollment", "assignment", "again_until"]
+    found = frappe.db.get_value("Academy Submission", submission, fields, as_dict=True)
+    title = frappe.db.get_value("Academy Assignment", found.assignment, "title")
+    return _row(found.enrollment).update(found, work=title)
+
+
+def _write_about_work(row: frappe._dict, subject: str, *sentences: str) -> None:
+    if not (row.enabled and row[PROGRESS]):
+        return
+    _send(
+        row.email,
+        subject,
+        {
+            "name": row.full_name,
+            "sentences": [sentence for sentence in sentences if sentence],
+            "address": get_url(f"/learn/assignment/{row.assignment}"),
+            "action": _("See what your teacher says"),
+            "preferences": get_url("/learn/me/settings"),
+        },
+    )
 
 
 def _write_to_pupil(row: frappe._dict, preference: str, subject: str, sentences: Sequence[str]) -> None:

@@ -19,7 +19,8 @@ def load(course: str, *, with_drafts: bool = False) -> list[frappe._dict]:
     rows = frappe.db.sql(
         "SELECT m.name module, m.title module_title, m.summary, m.release_rule, m.release_on, m.release_days,"
         " m.release_after, l.name, l.slug, l.title, l.kind, l.status, l.minutes, l.is_required, l.is_preview,"
-        " l.completion_rule, l.quiz FROM `tabAcademy Module` m JOIN `tabAcademy Lesson` l ON l.module = m.name"
+        " l.completion_rule, l.quiz, l.assignment FROM `tabAcademy Module` m"
+        " JOIN `tabAcademy Lesson` l ON l.module = m.name"
         " WHERE m.course = %(course)s AND (l.status = %(published)s OR %(with_drafts)s)"
         " ORDER BY m.position, m.creation, m.name, l.position, l.creation, l.name",
         {"course": course, "published": PUBLISHED, "with_drafts": int(with_drafts)},
@@ -112,6 +113,6 @@ def _module(row: frappe._dict) -> frappe._dict:
 def _lesson(row: frappe._dict) -> frappe._dict:
     kept = (
         *("name", "slug", "title", "kind", "status", "minutes", "is_required", "is_preview"),
-        *("completion_rule", "quiz"),
+        *("completion_rule", "quiz", "assignment"),
     )
     return frappe._dict({key: row[key] for key in kept}, is_completed=False, decision=access.Decision())

@@ -4,18 +4,31 @@ from typing import Any
 
 import frappe
 
-from lms_app.services import access, enrolment, events, quiz_content, quiz_pages, reasons, students
+from lms_app.services import (
+    access,
+    assignment_content,
+    assignment_pages,
+    enrolment,
+    events,
+    quiz_content,
+    quiz_pages,
+    reasons,
+    students,
+    submissions,
+)
 
 # What is a pupil's own, by the field that says whose it is; in the order in which it can be removed.
 OF_ENROLLMENT = {
     "Academy Lesson Progress": "enrollment",
     "Academy Certificate": "enrollment",
     quiz_content.ATTEMPT: "enrollment",
+    assignment_content.SUBMISSION: "enrollment",
 }
 OF_STUDENT = {
     "Academy Note": "student",
     "Academy Event": "student",
     quiz_content.ATTEMPT: "student",
+    assignment_content.SUBMISSION: "student",
     "Academy Override": "student",
     "Academy Enrollment": "student",
 }
@@ -30,9 +43,11 @@ def export(user: str) -> dict[str, Any]:
         found[doctype] = _rows(doctype, filters)
     # No way round what a quiz lets its pupils see, as long as it lets them try again.
     found[quiz_content.ATTEMPT] = quiz_pages.results_of(students.find(user) or "")
+    # Nor what a teacher keeps to themselves until the pupil is told.
+    found[assignment_content.SUBMISSION] = assignment_pages.results_of(students.find(user) or "")
     # Nor by what was written down of them: the results are told with the attempts.
-    of_quizzes = (events.PASSED, events.FAILED)
-    found["Academy Event"] = [row for row in found["Academy Event"] if row["verb"] not in of_quizzes]
+    of_results = (events.PASSED, events.FAILED)
+    found["Academy Event"] = [row for row in found["Academy Event"] if row["verb"] not in of_results]
     found["Academy Invitation"] = _rows("Academy Invitation", {"email": _address(user)})
     for row in found["Academy Invitation"]:
         # A door, not a fact about somebody.
@@ -55,6 +70,7 @@ def erase(user: str, confirmation: str) -> None:
         locked = [enrolment.lock(course) for course in courses]
         _forget_deleted(student)
         kept = enrolment.lay_bare(student)
+        handed_in = frappe.get_all(assignment_content.SUBMISSION, {"student": student}, pluck="name")
         for doctype, filters in _owned(user):
             is_kept = kept and doctype == "Academy Enrollment"
             _remove(doctype, {**filters, "name": ("not in", kept)} if is_kept else filters)
@@ -62,6 +78,7 @@ def erase(user: str, confirmation: str) -> None:
             frappe.db.delete("Academy Student", {"name": student})
         for course in locked:
             enrolment.settle(course)
+        submissions.remove_files(handed_in)
     frappe.db.delete("Academy Invitation", {"email": _address(user)})
     if not kept:
         frappe.db.delete("Has Role", {"parenttype": "User", "parent": user, "role": access.STUDENT_ROLE})

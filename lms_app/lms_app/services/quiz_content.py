@@ -7,7 +7,7 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import access, attempts, drawing, outline, progress, questions, reasons, rights
+from lms_app.services import attempts, drawing, entrances, questions, reasons
 
 QUIZ, QUESTION, BANK = "Academy Quiz", "Academy Question", "Academy Question Bank"
 ATTEMPT, ANSWER, OVERRIDE = "Academy Quiz Attempt", "Academy Quiz Answer", "Academy Override"
@@ -49,44 +49,9 @@ def check(quiz: Document) -> None:
 
 
 def entrance(user: str, quiz: str) -> frappe._dict:
-    """Return what stands around a quiz for somebody, whether it is open to them or not.
-
-    quiz (its fields), lesson (name, slug, title, completion_rule), course (name, slug, title), decision, enrolment
-    (None without one), viewer. Raises DeniedError for a quiz that is in no lesson, and for a course that is not for
-    this user at all.
-    """
-    fields = ", ".join(f"q.`{field}`" for field in _QUIZ)
-    rows = frappe.db.sql(
-        f"SELECT {fields}, l.name lesson, l.slug lesson_slug, l.title lesson_title, l.completion_rule,"  # noqa: S608 - ours
-        " c.slug course_slug, c.title course_title, c.status, c.visibility FROM `tabAcademy Quiz` q"
-        " JOIN `tabAcademy Lesson` l ON l.quiz = q.name JOIN `tabAcademy Course` c ON c.name = q.course"
-        " WHERE q.name = %s",
-        quiz,
-        as_dict=True,
-    )
-    reasons.deny("" if rows else rights.UNKNOWN)
-    row = rows[0]
-    enrolled = access.enrolment_of(user, row.course) if user != rights.GUEST else None
-    viewer = access.viewer(user, row.course, state=enrolled.state if enrolled else "")
-    reasons.deny(rights.see_course(row.status, row.visibility, viewer))
-    return frappe._dict(
-        quiz=frappe._dict({field: row[field] for field in _QUIZ}),
-        lesson=frappe._dict(
-            name=row.lesson, slug=row.lesson_slug, title=row.lesson_title, completion_rule=row.completion_rule
-        ),
-        course=frappe._dict(name=row.course, slug=row.course_slug, title=row.course_title),
-        decision=progress.decision_on(user, row.course, row.lesson),
-        enrolment=enrolled,
-        viewer=viewer,
-    )
-
-
-def demand(found: frappe._dict) -> None:
-    """Let through for whom a quiz is open as a pupil, by what `entrance` says."""
-    outline.demand(found.decision)
-    reasons.deny(rights.LOG_IN if found.viewer.is_guest else "")
-    reasons.deny("" if found.enrolment else rights.NOT_ENROLLED)
-    reasons.deny(rights.OF_STATE.get(found.enrolment.state, ""))
+    """Return what stands around a quiz for somebody, as `entrances.around` does, but with it as quiz."""
+    found = entrances.around(user, QUIZ, quiz, _QUIZ)
+    return found.update(quiz=found.pop("item"))
 
 
 def rules(quiz: frappe._dict, student: str | None) -> attempts.Rules:

@@ -11,7 +11,7 @@ from typing import Any
 import frappe
 from frappe.utils import now_datetime
 
-from lms_app.services import attempts, drawing, grading, quiz_content, reasons, responses, rights, seats
+from lms_app.services import attempts, drawing, entrances, grading, quiz_content, reasons, responses, rights, seats
 from lms_app.services.quiz_content import ANSWER, ATTEMPT
 
 # What fits into a field of whole numbers.
@@ -29,7 +29,7 @@ def start(user: str, quiz: str) -> str:
     Raises DeniedError for whom the quiz is not open, RefusedError with the reason why no attempt can begin now.
     """
     found = quiz_content.entrance(user, quiz)
-    quiz_content.demand(found)
+    entrances.demand(found)
     enrolled = found.enrolment
     for row in history(quiz, enrolled.student):
         if row.state == attempts.IN_PROGRESS and attempts.is_over(row.deadline, found.quiz.grace, now_datetime()):

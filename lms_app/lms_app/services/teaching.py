@@ -2,7 +2,7 @@
 
 import frappe
 
-from lms_app.services import access, addresses, attempts, outline, reasons, rights, seats
+from lms_app.services import access, addresses, assignments, attempts, outline, reasons, rights, seats
 
 PAGE = 24
 LONGEST_SEARCH = 100
@@ -19,6 +19,7 @@ def courses(user: str, search: str = "", page: int = 1) -> frappe._dict:
         "SELECT c.name, c.slug, c.title, c.cover, c.cover_alt, c.status, c.lesson_count, c.learner_count,"
         " (SELECT COUNT(*) FROM `tabAcademy Enrollment` e WHERE e.course = c.name AND e.state = %(asked)s) requests,"
         " (SELECT COUNT(*) FROM `tabAcademy Quiz Attempt` a WHERE a.course = c.name AND a.state = %(waiting)s)"
+        " + (SELECT COUNT(*) FROM `tabAcademy Submission` w WHERE w.course = c.name AND w.state = %(submitted)s)"
         " to_grade,"
         " (SELECT COUNT(*) FROM `tabAcademy Lesson` l WHERE l.course = c.name AND l.status != %(published)s) drafts,"
         " COUNT(*) OVER () total FROM `tabAcademy Course` c WHERE (%(finds_all)s OR c.name IN (SELECT i.parent"
@@ -34,6 +35,7 @@ def courses(user: str, search: str = "", page: int = 1) -> frappe._dict:
             "course": access.COURSE,
             "asked": seats.PENDING_APPROVAL,
             "waiting": attempts.WAITING,
+            "submitted": assignments.SUBMITTED,
             "published": outline.PUBLISHED,
             "archived": rights.ARCHIVED,
             "limit": PAGE,

@@ -24,11 +24,11 @@ def ask(
     *,
     method: str = "",
     key: str = "",
-    files: Mapping[str, tuple[str, bytes]] | None = None,
+    files: Mapping[str, tuple[str, bytes] | list[tuple[str, bytes]]] | None = None,
 ) -> TestResponse:
     """Return the answer to one request: a POST of JSON if there is data, else a GET; of a guest without a key.
 
-    files: by their fields, names and contents; a form is sent then, as browsers do.
+    files: by their fields, names and contents, of one or several; a form is sent then, as browsers do.
     """
 
     def as_a_browser() -> TestResponse:
@@ -38,8 +38,13 @@ def ask(
         verb = method or ("GET" if data is None else "POST")
         if files is None:
             return Client(application).open(path, method=verb, json=data, headers=headers, buffered=True)
-        form = {**(data or {}), **{field: (BytesIO(content), name) for field, (name, content) in files.items()}}
-        return Client(application).open(path, method="POST", data=form, headers=headers, buffered=True)
+        form = {field: str(value) for field, value in (data or {}).items()}
+        sent = {field: many if isinstance(many, list) else [many] for field, many in files.items()}
+        form |= {field: [(BytesIO(content), name) for name, content in many] for field, many in sent.items()}
+        kind = "multipart/form-data"
+        return Client(application).open(
+            path, method="POST", data=form, content_type=kind, headers=headers, buffered=True
+        )
 
     site = frappe.local.site
     # In a thread of its own: a request ends by closing everything that frappe.local holds.

@@ -106,6 +106,35 @@ def quiz(course: Document, *questions: dict[str, Any], **values: Any) -> Documen
     return made
 
 
+def rubric(course: Document) -> Document:
+    """Return a new rubric of a course: a crumb for up to 4 points, and a crust for up to 2."""
+    criteria = [{"title": "Crumb"}, {"title": "Crust"}]
+    levels = [
+        {"criterion": criterion, "title": title, "points": points}
+        for criterion, title, points in (
+            ("Crumb", "Dense", 1),
+            ("Crumb", "Open", 4),
+            ("Crust", "Pale", 0),
+            ("Crust", "Brown", 2),
+        )
+    ]
+    row = {"doctype": "Academy Rubric", "title": "A loaf", "course": course.name}
+    return frappe.get_doc({**row, "criteria": criteria, "levels": levels}).insert(ignore_permissions=True)
+
+
+def assignment(course: Document, *, rule: str = "Submitted", **values: Any) -> Document:
+    """Return a new assignment of a course, in a published lesson that it completes by a rule.
+
+    It takes texts and files, is worth 10 points and passed with half of them; values: its fields.
+    """
+    row = {"doctype": "Academy Assignment", "title": "Bake a loaf", "instructions": "Bake **one**.", "points": 10}
+    row |= {"course": course.name, "accepts_files": 1, "file_types": "pdf, txt, jpg", **values}
+    made = frappe.get_doc(row).insert(ignore_permissions=True)
+    part = frappe.get_doc("Academy Module", {"course": course.name})
+    lesson(part, title="Your loaf", kind="Assignment", assignment=made.name, completion_rule=rule, blocks=[])
+    return made
+
+
 def lessons_of(course: Document) -> list[str]:
     """Return the names of a course's lessons in their order."""
     return frappe.get_all("Academy Lesson", {"course": course.name}, pluck="name", order_by="position, creation")

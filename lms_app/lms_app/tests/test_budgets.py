@@ -2,7 +2,18 @@ from unittest.mock import patch
 
 import frappe
 
-from lms_app.services import branding, catalogue, certificates, content, enrolment, progress, quiz_engine
+from lms_app.services import (
+    assignment_grading,
+    assignment_pages,
+    branding,
+    catalogue,
+    certificates,
+    content,
+    enrolment,
+    progress,
+    quiz_engine,
+    submissions,
+)
 from lms_app.tests import crowd, school
 from lms_app.tests.site_case import SiteTestCase
 
@@ -58,6 +69,24 @@ class TestBudgets(SiteTestCase):
                 quiz_engine.start(self.user, quiz.name)
             asked.append(sql.call_count)
         self.assertEqual(*asked)
+
+    def test_the_page_of_an_assignment_asks_thirteen_at_most_however_often_it_was_handed_in(self):
+        course = school.course()
+        made = school.assignment(course, rubric=school.rubric(course).name, attempts=0)
+        enrolment.join(self.user, course.name)
+        for version in range(1, 5):
+            submissions.attach(self.user, made.name, version, "loaf.txt", b"x")
+            submissions.submit(self.user, made.name, version, "x")
+        with self.assertQueryCount(13):
+            assignment_pages.assignment_page(made.name, self.user)
+
+    def test_what_waits_for_a_grade_and_what_is_due_ask_one_each(self):
+        lead = school.person("lead")
+        frappe.get_roles(lead)
+        with self.assertQueryCount(1):
+            assignment_grading.waiting(lead)
+        with self.assertQueryCount(1):
+            assignment_pages.due_soon(self.user)
 
     def test_the_number_of_queries_does_not_grow_with_the_course(self):
         small, user = school.course(), school.person("bo")

@@ -19,9 +19,8 @@ FOR_GUESTS = frozenset[str]()
 READS = frozenset({"lms_app.overrides.search.get_link_title"})
 # Something of each type that endpoints take.
 GIVEN = {str: "x", int: 1, float: 1.5, bool: True, int | None: 1}
-GIVEN[dict[str, str]] = {"title": "x"}
-GIVEN[list[dict[str, str]]] = [{"text": "x"}]
-GIVEN[str | list[str] | dict[str, str] | None] = "x"
+GIVEN |= {dict[str, str]: {"title": "x"}, list[dict[str, str]]: [{"text": "x"}]}
+GIVEN |= {float | None: 1.5, dict[str, str] | None: {"x": "y"}, str | list[str] | dict[str, str] | None: "x"}
 
 
 def endpoints():
@@ -98,6 +97,11 @@ class TestRefusals(SiteTestCase):
             ("questions.save", {"bank": "x", "body": "x", "options": []}, 403, "not_staff"),
             ("questions.save_quiz", {"course": "x", "values": {}, "slots": []}, 403, "not_staff"),
             ("questions.remove", {"question": "x"}, 403, "not_staff"),
+            ("assignment.submit", {"assignment": "x", "version": 1}, 403, "unknown"),
+            ("assignment.submit", {"assignment": "x", "version": 1, "now": "2026-01-01"}, 400, "unexpected"),
+            ("assignment.remove_file", {"file": "x"}, 403, "unknown"),
+            ("assignment.grade", {"submission": "x", "points": 1}, 403, "not_staff"),
+            ("assignment.grant", {"assignment": "x", "student": "x"}, 403, "not_staff"),
             ("me.erase_data", {"confirmation": "x"}, 409, "not_confirmed"),
         ):
             answer = ask(f"/api/method/lms_app.api.{path}", given, key=self.key)

@@ -2,7 +2,17 @@ import json
 
 import frappe
 
-from lms_app.services import access, certificates, invitations, notes, privacy, progress, quiz_engine
+from lms_app.services import (
+    access,
+    assignment_grading,
+    certificates,
+    invitations,
+    notes,
+    privacy,
+    progress,
+    quiz_engine,
+    submissions,
+)
 from lms_app.services import enrolment as enrolments
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
@@ -15,6 +25,7 @@ NOBODY = frozenset[str]()
 READ = frozenset({"read"})
 WRITE = READ | {"write", "create", "delete"}
 RULES = {
+    "Academy Assignment": (READ, WRITE, WRITE),
     "Academy Category": (READ, READ, WRITE),
     "Academy Certificate": (READ, READ, READ),
     "Academy Certificate Template": (READ, READ, WRITE),
@@ -32,9 +43,11 @@ RULES = {
     "Academy Question Bank": (READ, WRITE, WRITE),
     "Academy Quiz": (READ, WRITE, WRITE),
     "Academy Quiz Attempt": (READ, READ, READ),
+    "Academy Rubric": (READ, WRITE, WRITE),
     "Academy Settings": (NOBODY, NOBODY, NOBODY),
     "Academy Slug History": (READ, READ, READ),
     "Academy Student": (READ, READ, READ),
+    "Academy Submission": (READ, READ, READ),
 }
 # What is right is at a level of its own, for those who may change it.
 KEYS = {"Academy Question": {access.INSTRUCTOR_ROLE, access.MANAGER_ROLE, "System Manager"}}
@@ -103,6 +116,16 @@ class TestDoors(SiteTestCase):
         given = {"student": frappe.db.get_value("Academy Student", {"user": pupil}, "name"), "note": CANARY}
         given |= {"course": course.name, "item_type": "Academy Quiz", "item": quiz.name}
         frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
+        rubric = {"doctype": "Academy Rubric", "title": CANARY, "course": course.name}
+        rubric |= {"criteria": [{"title": CANARY, "description": CANARY}]}
+        rubric |= {"levels": [{"criterion": CANARY, "title": CANARY, "points": 2, "description": CANARY}]}
+        rubric = frappe.get_doc(rubric).insert(ignore_permissions=True)
+        told = {"title": CANARY, "instructions": CANARY, "rubric": rubric.name}
+        work = submissions.submit(pupil, school.assignment(course, **told).name, 1, CANARY)
+        chosen = {rubric.criteria[0].anchor: rubric.levels[0].anchor}
+        comments = {rubric.criteria[0].anchor: CANARY}
+        kept = {"levels": chosen, "comments": comments, "feedback": CANARY, "is_told": False}
+        assignment_grading.grade(work, lead, **kept)
         course.reload()
         enrollment = access.enrolment_of(pupil, course.name).name
         school.completed(enrollment)

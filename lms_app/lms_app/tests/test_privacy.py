@@ -4,6 +4,7 @@ import frappe
 
 from lms_app.services import (
     access,
+    assignment_grading,
     certificates,
     enrolment,
     invitations,
@@ -14,6 +15,7 @@ from lms_app.services import (
     reasons,
     seals,
     students,
+    submissions,
 )
 from lms_app.tests import school
 from lms_app.tests.site_case import SiteTestCase
@@ -46,6 +48,11 @@ class TestPrivacy(SiteTestCase):
         override = {"doctype": "Academy Override", "student": students.find(self.user), "course": self.course.name}
         override |= {"item_type": "Academy Quiz", "item": quiz.name, "extra_minutes": 10}
         frappe.get_doc(override).insert(ignore_permissions=True)
+        made = school.assignment(self.course)
+        submissions.attach(self.user, made.name, 1, "mine.txt", b"my own file")
+        self.work = submissions.submit(self.user, made.name, 1, "my own work")
+        kept = {"points": 3, "feedback": "what the teacher keeps", "is_told": False}
+        assignment_grading.grade(self.work, "Administrator", **kept)
         completed = enrolment.join(self.user, school.course(issues_certificates=1).name).name
         school.completed(completed)
         self.code = certificates.issue(completed)
@@ -60,6 +67,7 @@ class TestPrivacy(SiteTestCase):
             "Academy Enrollment": ["decided_by"],
             "Academy Certificate": ["revoked_by"],
             "Academy Quiz Attempt": ["graded_by"],
+            "Academy Submission": ["graded_by"],
         }
         self.assertEqual(pointing_at("User"), {"Academy Student": ["user"], **staff})
 
@@ -71,6 +79,10 @@ class TestPrivacy(SiteTestCase):
         self.assertIn("my own words", json.dumps(found))
         self.assertIn("my own answer", json.dumps(found))
         self.assertNotIn("the right answer", json.dumps(found))
+        [work] = found["Academy Submission"]
+        self.assertEqual((work["text"], work["files"][0]["file_name"]), ("my own work", "mine.txt"))
+        self.assertNotIn("what the teacher keeps", json.dumps(found))
+        self.assertNotIn("points", work)
         self.assertNotIn("percent", found["Academy Quiz Attempt"][0])
         self.assertNotIn("token_hash", json.dumps(found))
         self.assertNotIn(self.other, json.dumps(found))
@@ -94,6 +106,7 @@ class TestPrivacy(SiteTestCase):
             self.assertEqual(frappe.db.count(doctype, {"student": student}), 0, doctype)
         self.assertEqual(frappe.db.count("Academy Lesson Progress", {"course": self.course.name}), 0)
         self.assertEqual(frappe.db.count("Academy Quiz Answer", {"parent": self.attempt}), 0)
+        self.assertEqual(frappe.db.count("File", {"attached_to_name": self.work}), 0)
         self.assertEqual(certificates.check(self.code), {"state": seals.UNKNOWN})
         self.assertNotIn(access.STUDENT_ROLE, frappe.get_roles(self.user))
         self.assertTrue(frappe.db.exists("User", self.user))

@@ -41,6 +41,14 @@ FLOUR = {
     "body": "What is counted as 100 percent?",
     "options": [{"text": "Salt"}, {"text": "Flour", "weight": 100}],
 }
+# A rubric of one criterion.
+CRUMB = {
+    "criteria": [{"title": "Crumb", "description": "What the cut shows."}],
+    "levels": [
+        {"criterion": "Crumb", "title": "Dense", "points": 1},
+        {"criterion": "Crumb", "title": "Open", "points": 4, "description": "Holes of many sizes."},
+    ],
+}
 SALT = {"kind": "Short Text", "body": "What slows yeast down?", "options": [{"key": "salt"}]}
 
 
@@ -56,6 +64,20 @@ class Quiz:
     def address(self) -> str:
         """Where pupils begin it."""
         return f"/learn/quiz/{self.name}"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An assignment, judged by CRUMB, that is all there is to do in a course of its own."""
+
+    name: str
+    course: str
+    slug: str
+
+    @property
+    def address(self) -> str:
+        """Where pupils hand it in."""
+        return f"/learn/assignment/{self.name}"
 
 
 @dataclass
@@ -138,6 +160,22 @@ class School:
         self._make("Academy Lesson", title="Quiz", module=module["name"], **lesson)
         self.change("Academy Course", course["name"], status="Published")
         return Quiz(quiz["name"], course["name"], course["slug"])
+
+    def assignment(self, **rules: object) -> Assignment:
+        """Make an assignment with a rubric in a published course; rules: fields of the assignment."""
+        lead = {"user": ADMINISTRATOR, "role": "Lead"}
+        told = {"summary": "Flour, water, salt and time.", "instructors": [lead]}
+        course = self._make("Academy Course", title=f"Loaves {secrets.token_hex(3)}", **told)
+        named = {"course": course["name"]}
+        module = self._make("Academy Module", title="Beginnings", **named)
+        rubric = self._make("Academy Rubric", title="A loaf", **CRUMB, **named)
+        given = {"accepts_files": 1, "file_types": "txt, pdf", "rubric": rubric["name"], **rules}
+        words = "Bake **one** loaf, and say what you would change."
+        made = self._make("Academy Assignment", title="Bake a loaf", instructions=words, **named, **given)
+        lesson = {"kind": "Assignment", "assignment": made["name"], "completion_rule": "Submitted"}
+        self._make("Academy Lesson", title="A loaf", module=module["name"], status="Published", **lesson)
+        self.change("Academy Course", course["name"], status="Published")
+        return Assignment(made["name"], course["name"], course["slug"])
 
     def change(self, doctype: str, name: str, **values: object) -> datetime:
         """Change fields of a document as the administrator; return when, by the school's clock."""

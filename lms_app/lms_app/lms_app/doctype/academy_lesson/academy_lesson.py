@@ -38,6 +38,10 @@ class AcademyLesson(Document):
             self.quiz = None
         elif self.quiz and frappe.db.get_value("Academy Quiz", self.quiz, "course") != self.course:
             frappe.throw(_("The quiz of a lesson is one of its course"))
+        if self.kind != "Assignment":
+            self.assignment = None
+        elif self.assignment and frappe.db.get_value("Academy Assignment", self.assignment, "course") != self.course:
+            frappe.throw(_("The assignment of a lesson is one of its course"))
         if self.status == outline.PUBLISHED and (faults := content.faults_of(self)):
             frappe.throw("<br>".join(said for _number, said in faults), title=_("This lesson cannot be published yet"))
 

@@ -5,11 +5,11 @@ from frappe import _
 from frappe.model.document import Document
 from frappe.utils import get_datetime
 
-from lms_app.services import quiz_engine
+from lms_app.services import quiz_content, quiz_engine, submissions
 
 
 class AcademyOverride(Document):
-    """More time, more attempts or other dates for one pupil in one quiz."""
+    """More time, more attempts or other dates for one pupil, in one quiz or assignment."""
 
     def validate(self) -> None:
         """Refuse what is of another course, and dates that leave no time."""
@@ -20,18 +20,26 @@ class AcademyOverride(Document):
             frappe.throw(_("{0} is not of this course").format(_(self.item_type)))
         if not frappe.db.exists("Academy Enrollment", {"student": self.student, "course": self.course}):
             frappe.throw(_("This pupil is not in the course"))
+        if self.due_on and self.closes_on and get_datetime(self.closes_on) < get_datetime(self.due_on):
+            frappe.throw(_("An assignment is accepted until it is due, or longer"))
         if self.opens_on and self.closes_on and get_datetime(self.opens_on) >= get_datetime(self.closes_on):
             frappe.throw(_("A quiz cannot close before it opens"))
 
     def on_update(self) -> None:
-        """Let what was given hold for an attempt that has begun."""
-        quiz_engine.extend(self.item, self.student)
+        """Let what was given hold for an attempt that has begun, and for what was handed in and is not graded yet."""
+        self._hold()
 
     def after_delete(self) -> None:
         """Let the rules hold again."""
-        quiz_engine.extend(self.item, self.student)
+        self._hold()
+
+    def _hold(self) -> None:
+        if self.item_type == quiz_content.QUIZ:
+            quiz_engine.extend(self.item, self.student)
+        else:
+            submissions.judge_times(self.item, self.student)
 
 
 def on_doctype_update() -> None:
-    """Let a pupil have one override in a quiz."""
+    """Let a pupil have one override in a quiz or an assignment."""
     frappe.db.add_unique("Academy Override", ["item_type", "item", "student"], "academy_override")

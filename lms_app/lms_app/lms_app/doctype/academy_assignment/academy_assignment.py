@@ -1,0 +1,23 @@
+"""Assignments."""
+
+import frappe
+from frappe import _
+from frappe.model.document import Document
+
+from lms_app.services import assignment_content, submissions
+
+
+class AcademyAssignment(Document):
+    """What pupils are asked to hand in, until when, and what it is worth."""
+
+    def validate(self) -> None:
+        """Refuse another course, a rubric of others, and rules by which nothing could be handed in."""
+        before = self.get_doc_before_save()
+        if before and before.course != self.course:
+            frappe.throw(_("An assignment stays in its course"))
+        assignment_content.check(self)
+
+    def on_update(self) -> None:
+        """Let another date hold for what was handed in and is not graded yet."""
+        if self.has_value_changed("due_on"):
+            submissions.judge_times(self.name)

@@ -1,0 +1,1 @@
+"""Academy Rubric Level."""
