@@ -226,7 +226,6 @@ def _sentences() -> dict[str, str]:
         "others_wait": _("Another module opens after this one: change that first."),
         "in_use": _("Something else needs this: it cannot be removed."),
         "empty_title": _("Write a title."),
-        "bad_date": _("Write a date and a time."),
         "bad_count": _("Write a whole number."),
         "nothing_sent": _("Choose a file first."),
         "bad_file": _("Files of this kind are not taken here."),
