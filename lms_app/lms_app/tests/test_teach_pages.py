@@ -99,6 +99,8 @@ class TestTeachPages(SiteTestCase):
         before = _state(course)
         for path, given in (
             ("teach.change_course", {"course": course, "seen": "", "values": {"title": "Mine"}}),
+            ("teach.name_teacher", {"course": course, "user": self.lead, "role": "Lead"}),
+            ("teach.dismiss_teacher", {"course": course, "user": school.person("other")}),
             ("teach.set_course_status", {"course": course, "status": "Draft"}),
             ("teach.add_module", {"course": course, "title": "Mine"}),
             ("teach.change_module", {"module": module, "values": {"title": "Mine"}}),
