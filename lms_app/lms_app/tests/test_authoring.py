@@ -395,6 +395,7 @@ class TestBudgets(SiteTestCase):
         # Forms and lists of choices are read from the cache.
         authoring.outline_page(cls.course.name)
         writing.editor(cls.course.name, cls.slug)
+        authoring.settings(cls.course.name)
 
     def test_an_outline_asks_six_however_long_it_is(self):
         for course in (self.course, school.course({"status": "Draft"}, {})):
