@@ -208,7 +208,7 @@ class TestWithoutScripts(SiteTestCase):
             title="Soups of the north",
             summary="Two sentences.",
             address="soups-north",
-            files={"cover": ("a.png", PNG)},
+            files={"file": ("a.png", PNG)},
         )
         self.assertEqual(
             (kept.status_code, kept.location), (303, "/teach/c/soups-north/settings?said=kept"), trouble(kept)

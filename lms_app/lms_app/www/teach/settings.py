@@ -59,6 +59,6 @@ def _keep(course: frappe._dict, form: frappe._dict) -> str:
     sent = {**_sent(form), "slug": form.get("address") or form.slug}
     slug = teach.change_course(course.name, form.get("over") or form.get("seen") or "", sent)["course"]
     files = frappe.local.request.files
-    if "cover" in files and files["cover"].filename:
+    if "file" in files and files["file"].filename:
         teach.upload_cover(course.name)
     return f"/teach/c/{slug}/settings?said=kept"
