@@ -34,6 +34,20 @@ def upload_cover(course: str) -> dict[str, str]:
 
 
 @frappe.whitelist(methods=["POST"])
+def name_teacher(course: str, user: str, role: str, is_shown: bool = True) -> None:
+    """Name somebody in a course whom the school lets teach. role: Lead, Assistant or Grader."""
+    access.to_change(frappe.session.user, access.COURSE, course)
+    authoring.name_teacher(course, user, role, is_shown=is_shown)
+
+
+@frappe.whitelist(methods=["POST"])
+def dismiss_teacher(course: str, user: str) -> None:
+    """Name somebody in a course no longer."""
+    access.to_change(frappe.session.user, access.COURSE, course)
+    authoring.dismiss_teacher(course, user)
+
+
+@frappe.whitelist(methods=["POST"])
 def set_course_status(course: str, status: str) -> None:
     """Publish a course, take it back to a draft, or archive it. status: Published, Draft or Archived."""
     access.to_change(frappe.session.user, access.COURSE, course)

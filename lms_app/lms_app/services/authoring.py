@@ -77,6 +77,46 @@ def set_status(course: str, status: str) -> None:
     documents.keep(doc)
 
 
+def teachers(course: str) -> list[frappe._dict]:
+    """Return whom a course names, in their order: user, full_name, role, is_shown."""
+    return frappe.db.sql(
+        "SELECT i.user, u.full_name, i.role, i.is_shown FROM `tabAcademy Course Instructor` i"
+        " JOIN tabUser u ON u.name = i.user WHERE i.parent = %s AND i.parenttype = %s ORDER BY i.idx",
+        (course, access.COURSE),
+        as_dict=True,
+    )
+
+
+def name_teacher(course: str, user: str, role: str, *, is_shown: bool) -> None:
+    """Name somebody in a course, or say anew as what, and whether pupils are told.
+
+    Raises RefusedError for who is nobody, and, in the same words, for whom the school has not given the role.
+    """
+    reasons.reject("" if role in access.ROLE_OF else "unexpected")
+    known = frappe.db.get_value("User", {"name": user.strip(), "enabled": 1}, "name")
+    held = {*frappe.get_roles(known)} if known else set()
+    may = not held.isdisjoint({access.ROLE_OF[role], access.INSTRUCTOR_ROLE, *access.MANAGERS})
+    reasons.refuse("" if may else "no_such_teacher")
+    doc = frappe.get_doc(access.COURSE, course, for_update=True)
+    row = next((row for row in doc.instructors if row.user == known), None) or doc.append(
+        "instructors", {"user": known}
+    )
+    row.update({"role": role, "is_shown": int(is_shown)})
+    _keep_a_lead(doc)
+
+
+def dismiss_teacher(course: str, user: str) -> None:
+    """Name somebody in a course no longer; raises RefusedError for the last one who leads it."""
+    doc = frappe.get_doc(access.COURSE, course, for_update=True)
+    doc.set("instructors", [row for row in doc.instructors if row.user != user])
+    _keep_a_lead(doc)
+
+
+def _keep_a_lead(doc: Document) -> None:
+    reasons.refuse("" if any(row.role == rights.LEAD for row in doc.instructors) else "last_lead")
+    documents.keep(doc)
+
+
 def outline_page(course: str) -> frappe._dict:
     """Return what the outline of a course shows its teachers: modules, lacks, learners, whatever is written in them.
 

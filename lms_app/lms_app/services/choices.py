@@ -33,6 +33,11 @@ def _words() -> dict[str, dict[str, str]]:
             "Cohort Only": _("In groups, by the school"),
         },
         "level": {"": _("Not said")},
+        "role": {
+            "Lead": _("Leads the course: changes everything"),
+            "Assistant": _("Assists: reads and grades"),
+            "Grader": _("Grades"),
+        },
         "release_rule": {
             "Now": _("At once"),
             "On Date": _("On a date"),

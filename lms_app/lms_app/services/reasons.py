@@ -223,6 +223,10 @@ def _sentences() -> dict[str, str]:
         "too_many_blocks": _("A lesson has 200 blocks at most: make two of it."),
         "wrong_module": _("This belongs to another course."),
         "has_learners": _("Pupils have begun this, and their progress would be lost: make it a draft instead."),
+        "no_such_teacher": _(
+            "Nobody with this address may do that here: a manager of the school gives the role first."
+        ),
+        "last_lead": _("Somebody has to lead the course."),
         "others_wait": _("Another module opens after this one: change that first."),
         "in_use": _("Something else needs this: it cannot be removed."),
         "empty_title": _("Write a title."),

@@ -100,6 +100,27 @@ class TestCourses(SiteTestCase):
             with school.told(reasons.MalformedError, "bad_status"):
                 authoring.set_status(self.course.name, status)
 
+    def test_a_course_names_teachers_whom_the_school_gave_the_role(self):
+        helper, pupil = school.person("bo", access.ASSISTANT_ROLE), school.person("ada")
+        authoring.name_teacher(self.course.name, helper, "Assistant", is_shown=False)
+        named = {row.user: (row.role, row.is_shown) for row in authoring.teachers(self.course.name)}
+        self.assertEqual(named[helper], ("Assistant", 0))
+        authoring.name_teacher(self.course.name, helper, "Grader", is_shown=True)
+        self.assertEqual(len(authoring.teachers(self.course.name)), 2)
+        # Who is nobody and who may not are told the same.
+        for user, role in ((helper, "Lead"), (pupil, "Grader"), ("nobody@example.com", "Grader")):
+            with school.told(reasons.RefusedError, "no_such_teacher"):
+                authoring.name_teacher(self.course.name, user, role, is_shown=True)
+        authoring.dismiss_teacher(self.course.name, helper)
+        self.assertEqual([row.role for row in authoring.teachers(self.course.name)], ["Lead"])
+
+    def test_somebody_always_leads_a_course(self):
+        [lead] = [row.user for row in authoring.teachers(self.course.name)]
+        with school.told(reasons.RefusedError, "last_lead"):
+            authoring.dismiss_teacher(self.course.name, lead)
+        with school.told(reasons.RefusedError, "last_lead"):
+            authoring.name_teacher(self.course.name, lead, "Assistant", is_shown=True)
+
     def test_settings_say_what_to_choose_from(self):
         found = authoring.settings(self.course.name)
         self.assertIn(("en", "English"), found.chosen["language"])
@@ -374,6 +395,7 @@ class TestBudgets(SiteTestCase):
         # Forms and lists of choices are read from the cache.
         authoring.outline_page(cls.course.name)
         writing.editor(cls.course.name, cls.slug)
+        authoring.settings(cls.course.name)
 
     def test_an_outline_asks_six_however_long_it_is(self):
         for course in (self.course, school.course({"status": "Draft"}, {})):

@@ -17,6 +17,11 @@ def text(answer: TestResponse) -> str:
     return answer.get_data(as_text=True)
 
 
+def trouble(answer: TestResponse) -> list[str]:
+    """Return what a page says is in the way, for when a test fails."""
+    return re.findall(r'role="alert">([^<]+)', text(answer))
+
+
 class TestTeachPages(SiteTestCase):
     """Pages by real requests: what is made here is committed, and removed at the end."""
 
@@ -99,6 +104,8 @@ class TestTeachPages(SiteTestCase):
         before = _state(course)
         for path, given in (
             ("teach.change_course", {"course": course, "seen": "", "values": {"title": "Mine"}}),
+            ("teach.name_teacher", {"course": course, "user": self.lead, "role": "Lead"}),
+            ("teach.dismiss_teacher", {"course": course, "user": school.person("other")}),
             ("teach.set_course_status", {"course": course, "status": "Draft"}),
             ("teach.add_module", {"course": course, "title": "Mine"}),
             ("teach.change_module", {"module": module, "values": {"title": "Mine"}}),
@@ -201,9 +208,11 @@ class TestWithoutScripts(SiteTestCase):
             title="Soups of the north",
             summary="Two sentences.",
             address="soups-north",
-            files={"cover": ("a.png", PNG)},
+            files={"file": ("a.png", PNG)},
         )
-        self.assertEqual((kept.status_code, kept.location), (303, "/teach/c/soups-north/settings?said=kept"))
+        self.assertEqual(
+            (kept.status_code, kept.location), (303, "/teach/c/soups-north/settings?said=kept"), trouble(kept)
+        )
         path = "/teach/c/soups-north"
         self.assertRegex(
             text(ask(f"{path}/settings", key=self.key)), r'<img class="cover" src="/files/[0-9a-f]{24}\.png"'
@@ -239,7 +248,7 @@ class TestWithoutScripts(SiteTestCase):
         self.assertIn('<a href="#piece-0">Block 1 (Image): the alternative text is missing</a>', text(refused))
         self.assertIn("Boil **water**.</textarea>", text(refused))
         saved = self.send(lesson, **typed, b0__alt_text="A stove", deed="publish")
-        self.assertEqual((saved.status_code, saved.location), (303, f"{lesson}?said=saved"))
+        self.assertEqual((saved.status_code, saved.location), (303, f"{lesson}?said=saved"), trouble(saved))
 
         # Whoever had the page open since before is told, and keeps what was typed.
         clash = self.send(lesson, **typed, b0__alt_text="Mine", deed="save")

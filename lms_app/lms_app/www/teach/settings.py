@@ -14,15 +14,17 @@ def get_context(context: frappe._dict) -> None:
     """Fill in the settings, or keep them where a form asks for that; what was typed stays in the form."""
     form = frappe.form_dict
     if pages.is_form():
-        pages.act(context, lambda: _keep(form))
+        pages.act(context, lambda: _obey(form))
     page = pages.show_to_staff(context, "settings", _("Settings"), _load)
     if page is None:
         return
-    if context.trouble:
+    if context.trouble and not form.get("deed"):
         page.settings.update(_sent(form), slug=form.get("address"), seen=form.get("seen"))
     context.update(
         {
             "newer": context.fault.details.get("seen") if isinstance(context.fault, reasons.RefusedError) else None,
+            "roles": choices.of("Academy Course Instructor", "role"),
+            "typed": form if context.trouble and form.get("deed") else {},
             "choose": lambda field: choices.of(access.COURSE, field),
             "said": None if context.trouble else form.get("said"),
         }
@@ -31,7 +33,7 @@ def get_context(context: frappe._dict) -> None:
 
 def _load(course: frappe._dict) -> frappe._dict:
     reasons.deny("" if course.may_edit else rights.NOT_STAFF)
-    return frappe._dict(settings=authoring.settings(course.name))
+    return frappe._dict(settings=authoring.settings(course.name), teachers=authoring.teachers(course.name))
 
 
 def _sent(form: frappe._dict) -> dict[str, str]:
@@ -40,12 +42,23 @@ def _sent(form: frappe._dict) -> dict[str, str]:
     return checks | {field: form[field] for field in authoring.OF_COURSE if field in form}
 
 
-def _keep(form: frappe._dict) -> str:
+def _obey(form: frappe._dict) -> str:
     course = teaching.course(form.slug, frappe.session.user)
+    user, deed = str(form.get("user") or ""), form.get("deed")
+    if deed == "name-teacher":
+        teach.name_teacher(course.name, user, str(form.get("role") or ""), bool(form.get("is_shown")))
+    elif deed == "dismiss-teacher":
+        teach.dismiss_teacher(course.name, user)
+    else:
+        return _keep(course, form)
+    return f"/teach/c/{course.slug}/settings?said=kept#teachers"
+
+
+def _keep(course: frappe._dict, form: frappe._dict) -> str:
     # The address of the page has a slug as well.
     sent = {**_sent(form), "slug": form.get("address") or form.slug}
     slug = teach.change_course(course.name, form.get("over") or form.get("seen") or "", sent)["course"]
     files = frappe.local.request.files
-    if "cover" in files and files["cover"].filename:
+    if "file" in files and files["file"].filename:
         teach.upload_cover(course.name)
     return f"/teach/c/{slug}/settings?said=kept"
