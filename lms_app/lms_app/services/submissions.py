@@ -111,8 +111,10 @@ def detach(user: str, file: str) -> None:
     _lock_enrolment(rows[0].enrollment)
     locked = frappe.db.get_value(SUBMISSION, rows[0].name, _LOCKED, as_dict=True, for_update=True)
     reasons.refuse("" if locked.state == assignments.DRAFT else "already_handed_in")
-    if remove_files([locked.name], [file]):
-        frappe.db.set_value(SUBMISSION, locked.name, "file_count", locked.file_count - 1)
+    # Another window may have removed it; only a locking read sees that.
+    reasons.deny("" if frappe.db.get_value("File", file, "name", for_update=True) else rights.UNKNOWN)
+    remove_files([locked.name], [file])
+    frappe.db.set_value(SUBMISSION, locked.name, "file_count", locked.file_count - 1)
 
 
 def submit(user: str, assignment: str, version: int, text: str = "", url: str = "") -> str:
@@ -150,13 +152,11 @@ def judge_times(assignment: str, student: str = "") -> None:
         frappe.db.set_value(SUBMISSION, row.name, values)
 
 
-def remove_files(submissions: Sequence[str], files: Sequence[str] = ()) -> int:
-    """Remove the files of submissions for good, or only some of them; return how many."""
+def remove_files(submissions: Sequence[str], files: Sequence[str] = ()) -> None:
+    """Remove the files of submissions for good, or only some of them."""
     wanted = {"attached_to_doctype": SUBMISSION, "attached_to_name": ("in", [*submissions, ""])}
-    found = frappe.get_all("File", {**wanted, **({"name": ("in", files)} if files else {})}, pluck="name")
-    for name in found:
+    for name in frappe.get_all("File", {**wanted, **({"name": ("in", files)} if files else {})}, pluck="name"):
         frappe.delete_doc("File", name, ignore_permissions=True, force=True, delete_permanently=True)
-    return len(found)
 
 
 def largest(megabytes: int) -> int:

@@ -797,6 +797,15 @@ class TestAtOnce(SiteTestCase):
         refused = [one for one in found if isinstance(one, Exception)]
         self.assertEqual([one.reason for one in refused], ["too_many_files"] * 2, found)
 
+    def test_removing_a_file_at_once_removes_one(self):
+        made, user = self.assignment(file_count=2), self.people[0]
+        first, _ = [submissions.attach(user, made.name, 1, f"{n}.txt", b"x").file for n in range(2)]
+        frappe.db.commit()
+        found = at_once([partial(submissions.detach, user, first) for _ in range(6)])
+        self.assertEqual(found.count(None), 1, found)
+        frappe.db.rollback()
+        self.assertEqual(frappe.db.get_value("Academy Submission", {"assignment": made.name}, "file_count"), 1)
+
     def test_a_whole_class_hands_in_at_once(self):
         made = self.assignment()
         found = at_once([partial(submissions.submit, user, made.name, 1, "x") for user in self.people])
