@@ -26,7 +26,7 @@ from lms_app.services import (
 from lms_app.services.assignment_content import ASSIGNMENT, SUBMISSION
 
 LONGEST_TEXT = 50_000
-_LOCKED = ("name", "version", "state", "again_until")
+_LOCKED = ("name", "version", "state", "again_until", "file_count")
 
 
 def history(assignment: str, student: str) -> list[frappe._dict]:
@@ -80,7 +80,7 @@ def attach(user: str, assignment: str, version: int, name: str, content: bytes) 
     reasons.refuse("" if told.accepts_files else "no_files_taken")
     locked = _locked(found, version)
     reasons.refuse("" if locked.state == assignments.DRAFT else "already_handed_in")
-    reasons.refuse("too_many_files" if len(files_of([locked.name])[locked.name]) >= told.file_count else "")
+    reasons.refuse("too_many_files" if locked.file_count >= told.file_count else "")
     plain = assignments.plain_name(name)
     reasons.refuse(
         assignments.file_fault(plain, content, assignments.endings(told.file_types), largest(told.file_size))
@@ -93,6 +93,8 @@ def attach(user: str, assignment: str, version: int, name: str, content: bytes) 
     # Whoever owns a file may do with it what they like, and Frappe keeps one as long as another one has its hash.
     kept = {"file_name": plain, "owner": "Administrator", "file_size": len(content), "content_hash": token_hex(16)}
     file.db_set(kept, update_modified=False)
+    # Counted in the row that is locked: to look for files would lock the places of others' as well.
+    frappe.db.set_value(SUBMISSION, locked.name, "file_count", locked.file_count + 1)
     return frappe._dict(file=file.name, file_name=plain, size=len(content), address=media.address(file.name))
 
 
@@ -107,9 +109,12 @@ def detach(user: str, file: str) -> None:
     )
     reasons.deny("" if rows else rights.UNKNOWN)
     _lock_enrolment(rows[0].enrollment)
-    state = frappe.db.get_value(SUBMISSION, rows[0].name, "state", for_update=True)
-    reasons.refuse("" if state == assignments.DRAFT else "already_handed_in")
-    remove_files([rows[0].name], [file])
+    locked = frappe.db.get_value(SUBMISSION, rows[0].name, _LOCKED, as_dict=True, for_update=True)
+    reasons.refuse("" if locked.state == assignments.DRAFT else "already_handed_in")
+    # Another window may have removed it; only a locking read sees that.
+    reasons.deny("" if frappe.db.get_value("File", file, "name", for_update=True) else rights.UNKNOWN)
+    remove_files([locked.name], [file])
+    frappe.db.set_value(SUBMISSION, locked.name, "file_count", locked.file_count - 1)
 
 
 def submit(user: str, assignment: str, version: int, text: str = "", url: str = "") -> str:
@@ -123,8 +128,7 @@ def submit(user: str, assignment: str, version: int, text: str = "", url: str = 
     if locked.state != assignments.DRAFT:
         return locked.name
     values = _written(found.assignment, text, url)
-    has_files = bool(files_of([locked.name])[locked.name])
-    reasons.refuse("" if has_files or any(values.values()) else "nothing_handed_in")
+    reasons.refuse("" if locked.file_count or any(values.values()) else "nothing_handed_in")
     now, due_on = now_datetime(), locked.rules.due_on
     values |= {"state": assignments.SUBMITTED, "submitted_on": now, "due_on": due_on}
     values |= {"is_late": int(assignments.is_late(locked.rules, now)), "again_until": locked.until}
