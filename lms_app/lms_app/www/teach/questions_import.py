@@ -18,7 +18,7 @@ def get_context(context: frappe._dict) -> None:
     text = pages.table_of(form) if pages.is_form() else ""
     chosen = str(form.get("form") or question_formats.GIFT)
     if pages.is_form() and form.get("deed") == "take":
-        pages.act(context, lambda: _take(form, bank, text, chosen))
+        pages.act(context, lambda: _take(context, bank, text, chosen))
     elif pages.is_form():
         context.found = pages.done(context, lambda: questions.look(bank, text, chosen))
 
@@ -40,8 +40,10 @@ def get_context(context: frappe._dict) -> None:
     )
 
 
-def _take(form: frappe._dict, bank: str, text: str, chosen: str) -> str:
+def _take(context: frappe._dict, bank: str, text: str, chosen: str) -> str:
     done = quizzes.import_questions(bank, text, chosen)
-    path = f"/teach/c/{form.slug}/questions/{bank}"
-    # Whoever sends a text that was not looked at looks at it now.
-    return f"{path}?said=imported&imported={done['imported']}" if done["imported"] else f"{path}/import"
+    if done["faults"]:
+        # Whoever sends a text that was not looked at, looks at it now.
+        context.update({"found": done, "status": 409})
+        return ""
+    return f"/teach/c/{frappe.form_dict.slug}/questions/{bank}?said=imported&imported={done['imported']}"
