@@ -117,14 +117,16 @@ def act(context: frappe._dict, deed: Callable[[], str]) -> None:
 def done(context: frappe._dict, deed: Callable[[], Any]) -> Any:
     """Do what a form asks for, and return what the deed does; None where something stands in its way, which is shown.
 
-    For what is shown once, on the page that answers the form; `act` for everything else.
+    The page finds it as `trouble` in words, as `fault`, and, where somebody has saved meanwhile, the stamp of now as
+    `newer`. For what is shown once, on the page that answers the form; `act` for everything else.
     """
     try:
         result = tried_again(deed)()
     except (reasons.DeniedError, reasons.RefusedError, reasons.MalformedError) as fault:
         frappe.db.rollback()
         frappe.clear_messages()
-        context.update({"trouble": str(fault), "fault": fault})
+        newer = fault.details.get("seen") if isinstance(fault, reasons.RefusedError) else None
+        context.update({"trouble": str(fault), "fault": fault, "newer": newer})
         context.status = fault.http_status_code
         return None
     except Exception:

@@ -2,10 +2,12 @@
 
 import frappe
 
+from lms_app.deadlocks import tried_again
 from lms_app.services import access, question_bank, question_import, quiz_content, quiz_form, reasons, rights
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def make_bank(course: str, title: str) -> dict[str, str]:
     """Make a bank of a course; return bank. course: its name."""
     access.to_edit(frappe.session.user, course)
@@ -13,6 +15,7 @@ def make_bank(course: str, title: str) -> dict[str, str]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def remove_bank(bank: str) -> None:
     """Remove a bank that has nothing in it."""
     _to_edit(quiz_content.BANK, bank)
@@ -20,6 +23,7 @@ def remove_bank(bank: str) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def save(
     bank: str,
     body: str,
@@ -32,19 +36,21 @@ def save(
     explanation: str = "",
     is_partial: bool = True,
     is_case_sensitive: bool = False,
+    seen: str = "",
 ) -> dict[str, str]:
     """Write a question of a bank, a new one of a kind or one that is there; return question.
 
     options: rows with name (of one that is there), text, key, weight, tolerance, gap and feedback, as its kind has
-    them.
+    them. seen: the stamp of the page, of one that is there.
     """
     _to_edit(quiz_content.BANK, bank)
     values = {"kind": kind, "title": title.strip(), "body": body, "points": points, "truth": truth}
     values |= {"explanation": explanation, "is_partial": int(is_partial), "is_case_sensitive": int(is_case_sensitive)}
-    return {"question": question_bank.save(bank, question, values, options)}
+    return {"question": question_bank.save(bank, question, values, options, seen)}
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def remove(question: str) -> None:
     """Remove a question that nobody was asked and no quiz asks."""
     _to_edit(quiz_content.QUESTION, question)
@@ -59,13 +65,17 @@ def look(bank: str, text: str, form: str) -> dict[str, list[dict[str, int | floa
 
 
 @frappe.whitelist(methods=["POST"])
-def save_quiz(course: str, values: dict[str, str], slots: list[dict[str, str]], quiz: str = "") -> dict[str, str]:
+@tried_again
+def save_quiz(
+    course: str, values: dict[str, str], slots: list[dict[str, str]], quiz: str = "", seen: str = ""
+) -> dict[str, str]:
     """Write a quiz of a course, a new one without its name; return quiz. course: its name.
 
     values: title, intro and the rules, by the fields' names. slots: what (question:NAME or bank:NAME), count, points.
+    seen: the stamp of the page, of one that is there.
     """
     access.to_edit(frappe.session.user, course)
-    return {"quiz": quiz_form.save(course, quiz, values, slots)}
+    return {"quiz": quiz_form.save(course, quiz, values, slots, seen)}
 
 
 def _to_edit(doctype: str, name: str) -> None:

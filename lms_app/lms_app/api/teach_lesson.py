@@ -4,12 +4,14 @@ import frappe
 from frappe.utils import format_time, now_datetime
 
 from lms_app.api import teach
+from lms_app.deadlocks import tried_again
 from lms_app.services import access, limits, uploads, writing
 
 UPLOADS_AN_HOUR = 300
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def save(
     lesson: str, seen: str, values: dict[str, str], blocks: list[dict[str, str]], status: str = ""
 ) -> dict[str, str | list[str] | list[tuple[int, str]]]:
@@ -23,6 +25,7 @@ def save(
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def upload(lesson: str, kind: str) -> dict[str, str | int]:
     """Keep the file that is sent as `file` with a lesson; return file (its name), file_name, file_size, address.
 

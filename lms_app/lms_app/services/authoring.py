@@ -132,14 +132,14 @@ def _keep_a_lead(doc: Document) -> None:
 def outline_page(course: str) -> frappe._dict:
     """Return what the outline of a course shows its teachers: modules, lacks, learners, whatever is written in them.
 
-    A module has all its fields and lessons; a lesson has its row, faults (sentences, for a draft) and begun (by how
-    many pupils). lacks: what the course lacks before it can be published, as words. learners: pupils who would lose
+    A module has all its fields, seen and lessons; a lesson has its row, faults (sentences, for a draft) and begun (by
+    how many pupils). lacks: what the course lacks before it can be published, as words. learners: pupils who would lose
     sight of it.
     """
     modules = frappe.get_all(
         MODULE,
         {"course": course},
-        ["name", "title", "summary", "position", "release_rule", "release_on", "release_days", "release_after"],
+        ["name", "modified", "position", *OF_MODULE],
         order_by="position, creation, name",
     )
     lessons = frappe.db.sql(
@@ -152,6 +152,7 @@ def outline_page(course: str) -> frappe._dict:
     for lesson in lessons:
         lesson.faults = faults.get(lesson.name, [])
     for module in modules:
+        module.seen = documents.stamp(module.modified)
         module.lessons = [lesson for lesson in lessons if lesson.module == module.name]
     about = frappe.db.get_value(
         access.COURSE, course, ["summary", "enrolment_mode", "price", "currency", "learner_count"], as_dict=True
@@ -171,9 +172,9 @@ def add_module(course: str, title: str) -> str:
     return documents.keep(frappe.new_doc(MODULE, course=course, title=_title(title))).name
 
 
-def change_module(module: str, values: Mapping[str, str]) -> None:
-    """Change what a module says of itself, and when it opens."""
-    doc = frappe.get_doc(MODULE, module, for_update=True)
+def change_module(module: str, seen: str, values: Mapping[str, str]) -> None:
+    """Change what a module says of itself, and when it opens. seen: see `documents.unchanged`."""
+    doc = documents.unchanged(MODULE, module, seen)
     _write(doc, OF_MODULE, values)
     documents.keep(doc)
 
@@ -201,6 +202,7 @@ def remove_module(module: str) -> None:
 def add_lesson(module: str, title: str, kind: str) -> str:
     """Add a draft of a lesson at the end of a module, and return its slug."""
     reasons.reject("" if choices.is_one(LESSON, "kind", kind) else "unexpected")
+    enrolment.lock(frappe.db.get_value(MODULE, module, "course"))
     doc = frappe.new_doc(LESSON, module=module, title=_title(title), kind=kind)
     if rule := RULES.get(kind):
         doc.completion_rule = rule

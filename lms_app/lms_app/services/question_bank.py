@@ -5,7 +5,7 @@ from typing import Any
 
 import frappe
 
-from lms_app.services import questions, reasons, rights, scoring
+from lms_app.services import documents, questions, reasons, rights, scoring
 from lms_app.services.quiz_content import ANSWER, BANK, QUESTION
 
 PAGE = 100
@@ -62,11 +62,14 @@ def bank(course: str, name: str, page: int = 1) -> frappe._dict:
 
 
 def question(course: str, bank: str, name: str) -> frappe._dict:
-    """Return a question with its options, as a form shows it; raises DeniedError for one that is not in the bank."""
+    """Return a question with its options and seen, as a form shows it.
+
+    Raises DeniedError for one that is not in the bank.
+    """
     reasons.deny("" if frappe.db.exists(QUESTION, {"name": name, "bank": bank, "course": course}) else rights.UNKNOWN)
     found = frappe.get_doc(QUESTION, name)
     fields = ("name", "title", "kind", "body", "points", "is_partial", "is_case_sensitive", "truth", "explanation")
-    shown = frappe._dict({field: found.get(field) for field in fields})
+    shown = frappe._dict({field: found.get(field) for field in fields}, seen=documents.stamp(found.modified))
     shown.options = [
         {field: row.get(field) for field in ("name", *FIELDS[found.kind])}
         for row in sorted(found.options, key=lambda row: row.idx)
@@ -89,15 +92,16 @@ def remove_bank(name: str) -> None:
     frappe.delete_doc(BANK, name, ignore_permissions=True)
 
 
-def save(bank: str, name: str, values: Mapping[str, Any], options: Sequence[Mapping[str, str]]) -> str:
+def save(bank: str, name: str, values: Mapping[str, Any], options: Sequence[Mapping[str, str]], seen: str = "") -> str:
     """Write a question of a bank, a new one without a name, and return its name.
 
     values: kind (of a new one), title, body, points, is_partial, is_case_sensitive, truth, explanation. options: as
-    FIELDS has them, as text, with the name of one that is there already; those without words are left out. Raises
-    RefusedError with the first reason why nobody could be asked it.
+    FIELDS has them, as text, with the name of one that is there already; those without words are left out. seen: of one
+    that is there, see `documents.unchanged`. Raises RefusedError with the first reason why nobody could be asked it.
     """
-    found = frappe.get_doc(QUESTION, name) if name else frappe.new_doc(QUESTION)
-    reasons.refuse("" if not name or found.bank == bank else "foreign_question")
+    is_own = not name or frappe.db.get_value(QUESTION, name, "bank") == bank
+    reasons.refuse("" if is_own else "foreign_question")
+    found = documents.unchanged(QUESTION, name, seen) if name else frappe.new_doc(QUESTION)
     kind = found.kind if name else values.get("kind")
     reasons.refuse("" if kind in scoring.KINDS else "bad_kind")
     told = {field: value for field, value in values.items() if field != "kind"}

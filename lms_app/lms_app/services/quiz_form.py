@@ -5,7 +5,7 @@ from typing import Any
 
 import frappe
 
-from lms_app.services import attempts, markup, moments, numbers, reasons, review, rights
+from lms_app.services import attempts, documents, markup, moments, numbers, reasons, review, rights
 from lms_app.services.quiz_content import BANK, FIXED, QUESTION, QUIZ, RANDOM
 
 LONGEST_TITLE, LONGEST_TEXT = 140, 20_000
@@ -29,13 +29,14 @@ def listed(course: str) -> list[frappe._dict]:
 
 
 def quiz(course: str, name: str) -> frappe._dict:
-    """Return a quiz as a form shows it: its fields, and slots (kind, what, title, count, points).
+    """Return a quiz as a form shows it: its fields, seen, and slots (kind, what, title, count, points).
 
     Raises DeniedError for a quiz of another course.
     """
     reasons.deny("" if frappe.db.exists(QUIZ, {"name": name, "course": course}) else rights.UNKNOWN)
     found = frappe.get_doc(QUIZ, name)
     shown = frappe._dict({field: found.get(field) for field in _fields()}, title=found.title, intro=found.intro)
+    shown.seen = documents.stamp(found.modified)
     shown.slots = [
         frappe._dict(
             what=f"question:{row.question}" if row.kind == FIXED else f"bank:{row.bank}",
@@ -70,14 +71,16 @@ def sources(course: str) -> list[frappe._dict]:
     return list(found.values())
 
 
-def save(course: str, name: str, values: Mapping[str, str], slots: Sequence[Mapping[str, str]]) -> str:
+def save(course: str, name: str, values: Mapping[str, str], slots: Sequence[Mapping[str, str]], seen: str = "") -> str:
     """Write a quiz of a course, a new one without a name, and return its name.
 
     values: title, intro, and the rules, as text. slots: what (`question:NAME` or `bank:NAME`), count and points, in
-    their order. Raises RefusedError with the first reason why it cannot be.
+    their order. seen: of one that is there, see `documents.unchanged`. Raises RefusedError with the first reason why it
+    cannot be.
     """
-    found = frappe.get_doc(QUIZ, name) if name else frappe.new_doc(QUIZ)
-    reasons.refuse("" if not name or found.course == course else "foreign_question")
+    is_own = not name or frappe.db.get_value(QUIZ, name, "course") == course
+    reasons.refuse("" if is_own else "foreign_question")
+    found = documents.unchanged(QUIZ, name, seen) if name else frappe.new_doc(QUIZ)
     title = (values.get("title") or "").strip()
     reasons.refuse("" if title else "no_title")
     reasons.refuse("too_long" if len(title) > LONGEST_TITLE or len(values.get("intro") or "") > LONGEST_TEXT else "")

@@ -10,7 +10,18 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import addresses, choices, content, documents, lesson_form, numbers, outline, reasons, rights
+from lms_app.services import (
+    addresses,
+    choices,
+    content,
+    documents,
+    enrolment,
+    lesson_form,
+    numbers,
+    outline,
+    reasons,
+    rights,
+)
 
 LESSON = "Academy Lesson"
 TEXTS = ("title",)
@@ -76,6 +87,8 @@ def save(
     it lacks as `faults` in its details.
     """
     reasons.reject("" if status in ("", DRAFT, outline.PUBLISHED) else "bad_status")
+    # Locked first, as by whoever numbers its lessons anew: it is counted anew when a lesson has changed.
+    enrolment.lock(frappe.db.get_value(LESSON, lesson, "course"))
     doc = documents.unchanged(LESSON, lesson, seen)
     _write(doc, values)
     _write_blocks(doc, blocks)

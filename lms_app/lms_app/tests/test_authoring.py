@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -6,6 +7,7 @@ from frappe.utils import get_site_path
 
 from lms_app.services import access, authoring, content, documents, enrolment, progress, reasons, uploads, writing
 from lms_app.tests import school
+from lms_app.tests.parallel import at_once
 from lms_app.tests.site_case import SiteTestCase
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
@@ -139,6 +141,9 @@ class TestOutline(SiteTestCase):
         self.second = authoring.add_module(self.course.name, "Then")
         self.lessons = dict(zip(("One", "Two", "Three"), school.lessons_of(self.course), strict=True))
 
+    def change_module(self, **values: str) -> None:
+        authoring.change_module(self.second, stamp_of("Academy Module", self.second), values)
+
     def test_lessons_are_moved_within_a_module_and_into_another(self):
         seen = stamp_of("Academy Lesson", self.lessons["Three"])
         authoring.place_lesson(self.lessons["Three"], self.first, 1)
@@ -171,14 +176,22 @@ class TestOutline(SiteTestCase):
             authoring.add_lesson(self.first, "Dance", "Dance")
 
     def test_a_module_opens_as_its_teacher_says(self):
-        authoring.change_module(
-            self.second, {"title": "Later", "release_rule": "On Date", "release_on": "2027-01-01T08:00"}
-        )
+        self.change_module(title="Later", release_rule="On Date", release_on="2027-01-01T08:00")
         self.assertEqual(str(frappe.db.get_value("Academy Module", self.second, "release_on")), "2027-01-01 08:00:00")
         with school.told(reasons.RefusedError, "not_valid"):
-            authoring.change_module(self.second, {"release_rule": "After Module", "release_after": self.second})
+            self.change_module(release_rule="After Module", release_after=self.second)
         with school.told(reasons.MalformedError, "unexpected"):
-            authoring.change_module(self.second, {"course": "another"})
+            self.change_module(course="another")
+
+    def test_a_module_that_somebody_else_has_changed_is_not_overwritten_unasked(self):
+        [seen] = [one.seen for one in authoring.outline_page(self.course.name).modules if one.name == self.second]
+        self.change_module(title="Theirs")
+        with self.assertRaises(reasons.RefusedError) as refused:
+            authoring.change_module(self.second, seen, {"title": "Mine"})
+        self.assertEqual(refused.exception.reason, "changed_meanwhile")
+        self.assertEqual(frappe.db.get_value("Academy Module", self.second, "title"), "Theirs")
+        authoring.change_module(self.second, refused.exception.details["seen"], {"title": "Mine"})
+        self.assertEqual(frappe.db.get_value("Academy Module", self.second, "title"), "Mine")
 
     def test_a_lesson_that_pupils_have_begun_is_not_removed(self):
         user = school.person("ada")
@@ -198,10 +211,10 @@ class TestOutline(SiteTestCase):
         self.assertFalse(frappe.db.exists("File", file))
 
     def test_a_module_is_removed_with_its_lessons_but_not_one_that_another_waits_for(self):
-        authoring.change_module(self.second, {"release_rule": "After Module", "release_after": self.first})
+        self.change_module(release_rule="After Module", release_after=self.first)
         with school.told(reasons.RefusedError, "others_wait"):
             authoring.remove_module(self.first)
-        authoring.change_module(self.second, {"release_rule": "Now"})
+        self.change_module(release_rule="Now")
         authoring.remove_module(self.first)
         self.assertEqual(titles(self.course.name), [[]])
 
@@ -316,6 +329,37 @@ class TestWriting(SiteTestCase):
         self.assertEqual(writing.editor(self.course.name, slug).moved, "broth-of-today")
         with school.told(reasons.DeniedError, "unknown"):
             writing.editor(self.course.name, "no-such-lesson")
+
+
+class TestAtOnce(SiteTestCase):
+    """What is made here is committed, and removed at the end."""
+
+    def test_whoever_saves_or_adds_a_lesson_waits_for_the_course_and_holds_nothing_meanwhile(self):
+        course = school.course()
+        self.addCleanup(school.remove, [course.name])
+        [lesson] = school.lessons_of(course)
+        module = frappe.db.get_value("Academy Lesson", lesson, "module")
+        seen = stamp_of("Academy Lesson", lesson)
+        frappe.db.commit()
+
+        def place() -> None:
+            enrolment.lock(course.name)
+            time.sleep(1)
+            # As when lessons are numbered anew: whoever holds one now waits for the course, in a circle.
+            frappe.db.sql("SELECT name FROM `tabAcademy Lesson` WHERE course = %s FOR UPDATE NOWAIT", course.name)
+
+        def save() -> str:
+            time.sleep(0.3)
+            return writing.save(lesson, seen, {"title": "Broth", "minutes": "7"}, []).slug
+
+        def add() -> str:
+            time.sleep(0.3)
+            return authoring.add_lesson(module, "Roux", "Page")
+
+        found = at_once([place, save, add])
+        frappe.db.rollback()
+        self.assertEqual([one for one in found if isinstance(one, Exception)], [])
+        self.assertEqual(frappe.db.get_value("Academy Lesson", lesson, "title"), "Broth")
 
 
 class TestUploads(SiteTestCase):

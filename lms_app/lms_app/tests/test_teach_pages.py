@@ -1,10 +1,12 @@
 import gzip
 import re
+from contextlib import AbstractContextManager
+from unittest.mock import patch
 
 import frappe
 from werkzeug.test import TestResponse
 
-from lms_app.services import access, enrolment, teaching
+from lms_app.services import access, authoring, enrolment, teaching, uploads, writing
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -108,7 +110,7 @@ class TestTeachPages(SiteTestCase):
             ("teach.dismiss_teacher", {"course": course, "user": school.person("other")}),
             ("teach.set_course_status", {"course": course, "status": "Draft"}),
             ("teach.add_module", {"course": course, "title": "Mine"}),
-            ("teach.change_module", {"module": module, "values": {"title": "Mine"}}),
+            ("teach.change_module", {"module": module, "seen": "", "values": {"title": "Mine"}}),
             ("teach.place_module", {"module": module, "position": 1}),
             ("teach.remove_module", {"module": module}),
             ("teach.add_lesson", {"module": module, "title": "Mine"}),
@@ -264,6 +266,46 @@ class TestWithoutScripts(SiteTestCase):
 
         self.assertEqual(self.send(path, deed="status", status="Published").location, path)
         self.assertIn("Soups of the north", text(ask("/learn?q=north")))
+
+    def test_what_the_database_ended_for_another_is_done_again_with_its_files(self):
+        course = school.course({"title": "One", "status": "Draft", "blocks": []})
+        self.made.append(course.name)
+        frappe.db.commit()
+        lesson, slug = frappe.db.get_value("Academy Lesson", {"course": course.name}, ["name", "slug"])
+        path, ended = f"/teach/c/{course.slug}/l/{slug}", frappe.QueryDeadlockError()
+
+        def once(module: object, name: str) -> AbstractContextManager[object]:
+            """Let the database end the first transaction in the middle of a deed."""
+            deed, faults = getattr(module, name), iter([ended])
+
+            def ending(*given: object, **named: object) -> object:
+                for fault in faults:
+                    raise fault
+                return deed(*given, **named)
+
+            return patch.object(module, name, ending)
+
+        form = {"title": "Two", "kind": "Page", "completion_rule": "Manual", "b0__kind": "Image", "b0__alt_text": "A"}
+        for module, name in ((uploads, "of_lesson"), (writing, "save")):
+            with once(module, name):
+                sent = {"b0.upload": ("stove.png", PNG)}
+                answer = self.send(path, sent, **form, seen=self.seen(path), deed="save")
+            self.assertEqual(answer.status_code, 303, trouble(answer))
+            block = frappe.get_last_doc("Academy Lesson Block", {"parent": lesson})
+            self.assertTrue(frappe.db.exists("File", block.file), name)
+            self.assertEqual(frappe.db.count("File", {"attached_to_name": lesson}), 1, name)
+        settings = f"/teach/c/{course.slug}/settings"
+        with once(uploads, "cover_of"):
+            sent = {"file": ("a.png", PNG)}
+            answer = self.send(settings, sent, seen=self.seen(settings), title="Sauces", address=course.slug)
+        self.assertEqual(answer.status_code, 303, trouble(answer))
+        # All of it again, and not the part alone in which it was ended.
+        title, cover = frappe.db.get_value("Academy Course", course.name, ["title", "cover"])
+        self.assertEqual((title, bool(cover)), ("Sauces", True))
+        with once(authoring, "add_module"):
+            given = {"course": course.name, "title": "Then"}
+            answer = ask("/api/method/lms_app.api.teach.add_module", given, key=self.key)
+        self.assertEqual(answer.status_code, 200)
 
     def test_a_moved_line_and_a_removed_one_are_so_after_the_next_page(self):
         course = school.course({"title": "One"}, {"title": "Two"})

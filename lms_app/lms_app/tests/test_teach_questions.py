@@ -1,3 +1,5 @@
+import re
+
 import frappe
 from werkzeug.test import TestResponse
 
@@ -100,6 +102,7 @@ class TestQuestionPages(SiteTestCase):
                 for field, value in row.items()
             }
             given = {"kind": kind, "body": body, "points": "2.5", "is_partial": "1", "truth": page.truth or "", **again}
+            given |= {"seen": page.seen}
             self.assertEqual(self.send(f"/{self.bank}/q/{question.name}", **given).status_code, 303, kind)
             question.reload()
             self.assertEqual([row.as_dict(no_default_fields=True) for row in question.options], before, kind)
@@ -130,6 +133,21 @@ class TestQuestionPages(SiteTestCase):
         self.assertIn('value="One &lt;b&gt;"', text(answer))
         self.assertEqual(self.written(), [])
 
+    def test_a_question_that_somebody_else_has_changed_is_not_overwritten_unasked(self):
+        name = school.question(self.bank, kind="Essay", body="Why?", options=[]).name
+        frappe.db.commit()
+        path, given = f"/{self.bank}/q/{name}", {"kind": "Essay", "points": "1"}
+        seen = re.findall(r'name="seen" value="([^"]+)"', self.see(path))[0]
+        self.assertEqual(self.send(path, **given, seen=seen, body="Theirs?").status_code, 303)
+        refused = self.send(path, **given, seen=seen, body="Mine?")
+        self.assertEqual(refused.status_code, 409)
+        self.assertIn("has saved this since you opened it", text(refused))
+        self.assertIn("Mine?</textarea>", text(refused))
+        self.assertEqual(frappe.db.get_value("Academy Question", name, "body"), "Theirs?")
+        over = re.findall(r'name="over" value="([^"]+)"', text(refused))[0]
+        self.assertEqual(self.send(path, **given, seen=seen, over=over, body="Mine?").status_code, 303)
+        self.assertEqual(frappe.db.get_value("Academy Question", name, "body"), "Mine?")
+
     def test_more_rows_come_by_a_form_and_keep_what_was_written(self):
         given = {f"text-{number}": f"Option {number}" for number in range(1, 5)}
         page = text(
@@ -158,6 +176,12 @@ class TestQuestionPages(SiteTestCase):
         self.assertIn("Which is &lt;i&gt;counted&lt;/i&gt;?", looked)
         self.assertEqual(self.written(), [])
         table = "kind,question,right,wrong\nSingle Choice,Which?,Flour,Salt\nEssay,Why?,,"
+        # Whoever sends what was not looked at, or was changed since, keeps the text and is told what is wrong with it.
+        refused = self.send(path, deed="take", form="CSV", text=f"{table}\nEssay,,,")
+        self.assertEqual(refused.status_code, 409)
+        self.assertIn("Line 4: the text is missing", text(refused))
+        self.assertIn("Essay,Why?,,\nEssay,,,</textarea>", text(refused))
+        self.assertEqual(self.written(), [])
         answer = self.send(path, deed="take", form="CSV", text=table)
         self.assertEqual(answer.location, f"{self.path}/{self.bank}?said=imported&imported=2")
         self.assertEqual(len(self.written()), 2)
@@ -183,10 +207,19 @@ class TestQuestionPages(SiteTestCase):
         self.assertEqual((quiz.review, quiz.review_when, quiz.shuffle_options), ("Marks", "When Closed", 1))
         self.assertIn("Last one", self.see())
         drawn = {"what-1": f"bank:{self.bank}", "count-1": "2", "points-1": "", "title": "Drawn"}
+        page = text(ask(f"{quizzes}/{quiz.name}", key=self.keys["lead"]))
+        drawn |= {"seen": re.findall(r'name="seen" value="([^"]+)"', page)[0]}
         self.assertEqual(ask(f"{quizzes}/{quiz.name}", {**given, **drawn}, key=self.keys["lead"]).status_code, 303)
         frappe.db.rollback()
         quiz.reload()
         self.assertEqual([(row.kind, row.bank, row.count) for row in quiz.slots], [("Random", self.bank, 2)])
+        # Who had the page open since before is told, and keeps what was typed.
+        refused = ask(f"{quizzes}/{quiz.name}", {**given, **drawn, "title": "Mine"}, key=self.keys["lead"])
+        self.assertEqual(refused.status_code, 409)
+        self.assertIn('value="Mine"', text(refused))
+        over = {"over": re.findall(r'name="over" value="([^"]+)"', text(refused))[0]}
+        answer = ask(f"{quizzes}/{quiz.name}", {**given, **drawn, **over, "title": "Mine"}, key=self.keys["lead"])
+        self.assertEqual(answer.status_code, 303)
         self.assertIn('value="2030-01-01T10:00"', text(ask(f"{quizzes}/{quiz.name}", key=self.keys["lead"])))
 
     def test_a_quiz_that_cannot_be_is_refused_and_what_was_written_stays(self):
@@ -289,7 +322,7 @@ class TestAsked(SiteTestCase):
         shown = question_bank.question(quiz.course, bank, name)
         options = [{field: str(value) for field, value in row.items()} for row in shown.options]
         options[1]["text"] = "Flour, of course"
-        question_bank.save(bank, name, {"body": "What is 100 %?", "points": 1}, options)
+        question_bank.save(bank, name, {"body": "What is 100 %?", "points": 1}, options, shown.seen)
         row = frappe.db.get_value("Academy Quiz Answer", {"parent": attempt}, ["shown", "refs"], as_dict=True)
         flour = next(one["id"] for one in frappe.parse_json(row.shown)["items"] if one["text"] == "Flour")
         quiz_engine.save(pupil, attempt, 1, flour, 1)

@@ -38,7 +38,8 @@ def _obey(form: frappe._dict, path: str) -> str:
     if deed == "add-module":
         return f"{path}#m-{teach.add_module(_course(form), title)['module']}"
     if deed == "change-module":
-        teach.change_module(name, {field: form[field] for field in authoring.OF_MODULE if field in form})
+        seen = form.get("over") or form.get("seen") or ""
+        teach.change_module(name, seen, {field: form[field] for field in authoring.OF_MODULE if field in form})
         return f"{path}#m-{name}"
     if deed == "place-module":
         teach.place_module(name, position)

@@ -24,13 +24,16 @@ SPARE = {"ingredient": 3, "step": 2, "caption": 1}
 
 @dataclass
 class Sent:
-    """What was sent: values of the lesson, blocks as `lesson_form` reads them, and what is to be done."""
+    """What was sent: values of the lesson, blocks as `lesson_form` reads them, and what is to be done.
+
+    at: the block of a button. kept: fields whose files are kept already.
+    """
 
     values: dict[str, str]
     blocks: list[dict[str, str]]
     deed: str
     at: int = 0
-    slug: str = field(default="")
+    kept: set[str] = field(default_factory=set)
 
 
 def get_context(context: frappe._dict) -> None:
@@ -51,7 +54,6 @@ def get_context(context: frappe._dict) -> None:
             "blocks": sent.blocks if sent else page.blocks,
             "seen": form.get("seen") if sent else page.seen,
             "is_unsaved": bool(sent),
-            "newer": details.get("seen"),
             "faults": details.get("faults", page.faults),
             "kinds": [kind for kind in kinds if kind[0] in lesson_form.FIELDS],
             "words_of": dict(kinds),
@@ -141,11 +143,14 @@ def _keep_files(lesson: str, sent: Sent) -> None:
     for key, file in frappe.local.request.files.items():
         found = _UPLOAD.fullmatch(key)
         block = by_number.get(int(found[1])) if found else None
-        if block is None or not file.filename:
+        if block is None or not file.filename or key in sent.kept:
             continue
         is_caption = found[3] is not None
         kind = uploads.CAPTIONS if is_caption else block.get("kind", "")
-        kept = uploads.of_lesson(lesson, kind, file.filename, file.read())
+        # It may have been read before, for a transaction that came to nothing.
+        file.stream.seek(0)
+        kept = uploads.of_lesson(lesson, kind, file.filename, file.stream.read())
         block[f"caption.{found[3]}.file" if is_caption else "file"] = kept.file
         # What comes after may be refused, and is sent again then without the file.
         frappe.db.commit()  # nosemgrep
+        sent.kept.add(key)

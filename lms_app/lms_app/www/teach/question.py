@@ -70,6 +70,7 @@ def _save(form: frappe._dict, bank: str, name: str) -> str:
         explanation=typed["explanation"],
         is_partial=bool(typed["is_partial"]),
         is_case_sensitive=bool(typed["is_case_sensitive"]),
+        seen=str(form.get("over") or typed["seen"]),
     )
     return f"/teach/c/{form.slug}/questions/{bank}?said=saved"
 
@@ -82,7 +83,7 @@ def _typed(form: frappe._dict, kind: str) -> dict:
         row = {field: str(form.get(f"{field}-{number}") or "") for field in fields}
         if any(row.values()):
             options.append(row)
-    told = {field: str(form.get(field) or "") for field in ("title", "body", "points", "truth", "explanation")}
+    told = {field: str(form.get(field) or "") for field in ("title", "body", "points", "truth", "explanation", "seen")}
     checked = {field: int(bool(form.get(field))) for field in ("is_partial", "is_case_sensitive")}
     return {**told, **checked, "options": options}
 

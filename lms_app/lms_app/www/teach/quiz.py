@@ -27,7 +27,7 @@ def get_context(context: frappe._dict) -> None:
         teaching.demand_edit(course)
         shown = quiz_form.new() if name == NEW else quiz_form.quiz(course.name, name)
         if pages.is_form():
-            shown.update(_typed(form))
+            shown.update(_typed(form), seen=form.get("seen"))
             shown.slots = _slots(form)
         shown.sources = quiz_form.sources(course.name)
         return shown
@@ -48,7 +48,8 @@ def get_context(context: frappe._dict) -> None:
 
 def _save(form: frappe._dict, name: str) -> str:
     course = teaching.course(form.slug, frappe.session.user).name or ""
-    questions.save_quiz(course, _typed(form), _slots(form), "" if name == NEW else name)
+    seen = str(form.get("over") or form.get("seen") or "")
+    questions.save_quiz(course, _typed(form), _slots(form), "" if name == NEW else name, seen)
     return f"/teach/c/{form.slug}/questions?said=quiz"
 
 

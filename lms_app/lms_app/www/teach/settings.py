@@ -22,7 +22,6 @@ def get_context(context: frappe._dict) -> None:
         page.settings.update(_sent(form), slug=form.get("address"), seen=form.get("seen"))
     context.update(
         {
-            "newer": context.fault.details.get("seen") if isinstance(context.fault, reasons.RefusedError) else None,
             "roles": choices.of("Academy Course Instructor", "role"),
             "typed": form if context.trouble and form.get("deed") else {},
             "choose": lambda field: choices.of(access.COURSE, field),
