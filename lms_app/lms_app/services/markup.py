@@ -31,6 +31,12 @@ _TAGS = {
     *("tr", "u", "ul", "var"),
 }
 _SCHEMES = {"http", "https", "mailto", "tel"}
+# The same for an editor in a browser.
+ALLOWED = {
+    "tags": sorted(_TAGS),
+    "attributes": {tag: sorted(names) for tag, names in _ATTRIBUTES.items()},
+    "schemes": sorted(_SCHEMES),
+}
 _EXTRAS = {"cuddled-lists": None, "demote-headers": 1, "fenced-code-blocks": None, "strike": None, "tables": None}
 
 

@@ -258,6 +258,7 @@ class TestWithoutScripts(SiteTestCase):
         self.assertIn("Lead has saved this since you opened it", text(clash))
         self.assertIn("Mine</textarea>", text(clash))
         over = re.findall(r'name="over" value="([^"]+)"', text(clash))[0]
+        self.assertIn('name="refused" value="save"', text(clash))
         self.assertEqual(self.send(lesson, **typed, b0__alt_text="Mine", over=over).status_code, 303)
 
         preview = text(ask(f"{lesson}/preview", key=self.key))
@@ -266,6 +267,19 @@ class TestWithoutScripts(SiteTestCase):
 
         self.assertEqual(self.send(path, deed="status", status="Published").location, path)
         self.assertIn("Soups of the north", text(ask("/learn?q=north")))
+
+    def test_whoever_publishes_over_what_somebody_else_has_saved_publishes_it(self):
+        course = school.course({"title": "One", "status": "Draft"})
+        self.made.append(course.name)
+        frappe.db.commit()
+        slug = frappe.db.get_value("Academy Lesson", {"course": course.name}, "slug")
+        path = f"/teach/c/{course.slug}/l/{slug}"
+        form = {"title": "Mine", "kind": "Page", "completion_rule": "Manual", "seen": "an old one"}
+        form |= {"b0__kind": "Markdown", "b0__body": "Boil."}
+        clash = text(self.send(path, **form, deed="publish"))
+        more = {name: re.findall(rf'name="{name}" value="([^"]+)"', clash)[0] for name in ("over", "refused")}
+        self.assertEqual(self.send(path, **form, **more).status_code, 303)
+        self.assertEqual(frappe.db.get_value("Academy Lesson", {"course": course.name}, "status"), "Published")
 
     def test_what_the_database_ended_for_another_is_done_again_with_its_files(self):
         course = school.course({"title": "One", "status": "Draft", "blocks": []})

@@ -10,6 +10,7 @@ const words = form.dataset;
 let next = pieces.children.length;
 let changed = "changed" in form.dataset;
 let removed = null;
+let saving = false;
 
 const fill = (text, ...parts) => parts.reduce((told, part, at) => told.replace(`{${at}}`, part), text);
 const say = (...told) => state.replaceChildren(...told);
@@ -124,22 +125,31 @@ function show(faults) {
 }
 
 async function save(deed, over) {
+	// A second one meanwhile would be refused for what the first one has changed.
+	if (saving) return;
+	saving = true;
+	form.setAttribute("aria-busy", "true");
+	try {
+		await send(deed, over);
+	} finally {
+		saving = false;
+		form.removeAttribute("aria-busy");
+	}
+}
+
+async function send(deed, over) {
 	const clash = form.querySelector(".clash");
 	const status = { publish: "Published", draft: "Draft" }[deed] ?? "";
 	say(words.saving);
-	form.setAttribute("aria-busy", "true");
 	changed = false;
-	const sent = { lesson: words.lesson, seen: over || form.elements.seen.value, values: valuesOf(), blocks: [...pieces.children].map(told), status };
+	const parts = [...pieces.children];
+	const sent = { lesson: words.lesson, seen: over || form.elements.seen.value, values: valuesOf(), blocks: parts.map(told), status };
 	const { ok, status: code, said } = await ask("save", JSON.stringify(sent), { "Content-Type": "application/json" }).catch(() => ({ ok: false, said: {} }));
-	form.removeAttribute("aria-busy");
 	if (ok) {
 		const kept = said.message;
 		form.elements.seen.value = kept.seen;
-		// Blocks may have come meanwhile: those that were sent are the first ones.
-		sent.blocks.forEach((_block, at) => {
-			const anchor = pieces.children[at]?.querySelector('[name$=".anchor"]');
-			if (anchor) anchor.value = kept.anchors[at];
-		});
+		// Wherever they were moved meanwhile.
+		parts.forEach((piece, at) => (piece.querySelector('[name$=".anchor"]').value = kept.anchors[at]));
 		clash.hidden = true;
 		show(kept.faults);
 		published(kept.status);
@@ -156,6 +166,7 @@ async function save(deed, over) {
 	clash.querySelector("p").textContent = code ? reasonOf(said) : words.lost;
 	const mine = clash.querySelector("button");
 	mine.value = said.seen ?? "";
+	mine.dataset.refused = deed;
 	clash.querySelector(".row").hidden = !said.seen;
 }
 
@@ -246,7 +257,7 @@ function anotherLine(button) {
 
 function prepare(piece) {
 	for (const button of piece.querySelectorAll(".more-lines")) button.hidden = false;
-	piece.querySelectorAll("textarea[data-rich]").forEach((area) => enrich(area, words.toolbar.split("|"), touch));
+	piece.querySelectorAll("textarea[data-rich]").forEach((area) => enrich(area, words.toolbar.split("|"), JSON.parse(words.allowed), touch));
 }
 
 form.addEventListener("input", touch);
@@ -260,7 +271,7 @@ form.addEventListener("click", (event) => {
 form.addEventListener("submit", (event) => {
 	event.preventDefault();
 	const by = event.submitter;
-	if (by?.name === "over") save("", by.value);
+	if (by?.name === "over") save(by.dataset.refused, by.value);
 	else if (by?.dataset.way) move(by.closest(".piece"), by.dataset.way);
 	else if (by?.value.startsWith("add:")) add(by.value.slice(4));
 	else save(by?.value ?? "save");

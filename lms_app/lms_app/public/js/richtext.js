@@ -13,32 +13,41 @@ const COMMANDS = [
 	["removeFormat"],
 ];
 const SIGNS = ["B", "I", "H", "¶", "•", "1.", "❝", "🔗", "⌫"];
-const ALLOWED = "a,b,strong,i,em,u,s,h2,h3,h4,p,br,ul,ol,li,blockquote,code,pre,table,thead,tbody,tr,th,td,hr,div,span,sub,sup";
 
-// The school cleans what it shows; the editor must not run or fetch anything either before that.
-function clean(html) {
+// The school cleans what it shows; the editor must not run or fetch anything either before that. allowed: what the school
+// lets through, see services.markup.
+function clean(html, { tags, attributes, schemes }) {
+	const leads = (address) => {
+		try {
+			return schemes.includes(new URL(address, location.href).protocol.slice(0, -1));
+		} catch {
+			return false;
+		}
+	};
 	const body = new DOMParser().parseFromString(html, "text/html").body;
 	for (const node of [...body.querySelectorAll("*")]) {
-		if (!node.matches(ALLOWED)) node.replaceWith(...(node.matches("script,style,template,iframe") ? [] : node.childNodes));
+		const tag = node.localName;
+		if (!tags.includes(tag)) node.replaceWith(...(node.matches("script,style,template,iframe") ? [] : node.childNodes));
 		else {
+			const known = [...attributes["*"], ...(attributes[tag] ?? [])];
 			for (const { name, value } of [...node.attributes]) {
-				if (name !== "href" || !/^(https?:|mailto:|tel:|\/|#)/i.test(value)) node.removeAttribute(name);
+				if (!known.includes(name) || (name === "href" && !leads(value))) node.removeAttribute(name);
 			}
 		}
 	}
 	return body.innerHTML;
 }
 
-export function enrich(area, names, touch) {
+export function enrich(area, names, allowed, touch) {
 	const label = area.labels[0];
 	const page = document.createElement("div");
 	const bar = document.createElement("div");
 	const write = () => {
-		area.value = clean(page.innerHTML);
+		area.value = clean(page.innerHTML, allowed);
 		touch();
 	};
 	label.id ||= `${area.id}-label`;
-	Object.assign(page, { className: "rich prose", contentEditable: "true", innerHTML: clean(area.value) });
+	Object.assign(page, { className: "rich prose", contentEditable: "true", innerHTML: clean(area.value, allowed) });
 	for (const [name, value] of [["role", "textbox"], ["aria-multiline", "true"], ["aria-labelledby", label.id]]) page.setAttribute(name, value);
 	label.addEventListener("click", () => page.focus());
 	bar.className = "row tools";
@@ -65,7 +74,7 @@ export function enrich(area, names, touch) {
 	page.addEventListener("paste", (event) => {
 		event.preventDefault();
 		const html = event.clipboardData.getData("text/html");
-		if (html) document.execCommand("insertHTML", false, clean(html));
+		if (html) document.execCommand("insertHTML", false, clean(html, allowed));
 		else document.execCommand("insertText", false, event.clipboardData.getData("text/plain"));
 	});
 	document.execCommand("defaultParagraphSeparator", false, "p");

@@ -4,6 +4,7 @@ Without JavaScript each button sends the whole form: whatever was typed comes ba
 saving writes it down.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -12,7 +13,19 @@ from frappe import _
 
 from lms_app import pages
 from lms_app.api import teach_lesson
-from lms_app.services import access, choices, lesson_form, outline, reasons, recipe, rights, teaching, uploads, writing
+from lms_app.services import (
+    access,
+    choices,
+    lesson_form,
+    markup,
+    outline,
+    reasons,
+    recipe,
+    rights,
+    teaching,
+    uploads,
+    writing,
+)
 
 no_cache = 1
 
@@ -54,6 +67,8 @@ def get_context(context: frappe._dict) -> None:
             "blocks": sent.blocks if sent else page.blocks,
             "seen": form.get("seen") if sent else page.seen,
             "is_unsaved": bool(sent),
+            "refused": sent.deed if sent else "save",
+            "allowed": json.dumps(markup.ALLOWED),
             "faults": details.get("faults", page.faults),
             "kinds": [kind for kind in kinds if kind[0] in lesson_form.FIELDS],
             "words_of": dict(kinds),
@@ -97,7 +112,9 @@ def _sent(form: frappe._dict) -> Sent:
     known = {*writing.TEXTS, *writing.COUNTS, *writing.SELECTS, *writing.linked(_kinds()).values()}
     values = {name: str(form[name]) for name in known if name in form}
     values |= {name: "1" if form.get(name) else "" for name in writing.CHECKS}
-    deed, _colon, at = str(form.get("deed") or "save").partition(":")
+    # Whoever saves over what somebody else has saved, wants what was refused before.
+    asked = form.get("deed") or (form.get("over") and form.get("refused")) or "save"
+    deed, _colon, at = str(asked).partition(":")
     row = Sent(values, [blocks[number] for number in sorted(blocks)], deed)
     if deed == "add":
         row.blocks.append({"kind": at})
