@@ -4,16 +4,22 @@ Guards are asked before. Names are random: nobody finds a file by guessing, and 
 """
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import frappe
 from frappe.core.api.file import get_max_file_size
 from frappe.core.doctype.file.file import File
+from frappe.utils import add_to_date, now_datetime
 
-from lms_app.services import access, documents, media, reasons
+from lms_app.services import access, documents, limits, media, reasons
 
 MEGABYTE = 1024 * 1024
+# More than anybody needs, and few enough that nobody fills a school's disk with them.
+UPLOADS_AN_HOUR = 300
+# Whoever has a lesson open can still bring a block back, or save one with a file that was sent before.
+KEPT_DAYS = 2
 IMAGE, VIDEO, AUDIO, CAPTIONS, FILE = "Image", "Video", "Audio", "Captions", "File"
 
 
@@ -90,7 +96,25 @@ def cover_of(course: str, file_name: str, content: bytes) -> str:
     return str(file.file_url)
 
 
+def clear(lesson: str, shown: AbstractSet[str], before: AbstractSet[str], texts: str) -> None:
+    """Remove the files of a lesson that nothing in it has shown for some days.
+
+    shown, before: names of those in its blocks and captions, now and until now. texts: of the lesson; what they lead to
+    is kept as well.
+    """
+    owned = {"attached_to_doctype": "Academy Lesson", "attached_to_name": lesson}
+    now = now_datetime()
+    if left := before - shown:
+        # From now on it is counted.
+        frappe.db.set_value("File", {**owned, "name": ("in", [*left])}, "modified", now, update_modified=False)
+    old = {"name": ("not in", [*shown, ""]), "modified": ("<", add_to_date(now, days=-KEPT_DAYS))}
+    for name in frappe.get_all("File", {**owned, **old}, pluck="name"):
+        if name not in texts:
+            frappe.delete_doc("File", name, ignore_permissions=True)
+
+
 def _check(kind: str, file_name: str, content: bytes) -> None:
+    limits.count("upload", frappe.session.user, most=UPLOADS_AN_HOUR, seconds=3600)
     reasons.reject("" if kind in KINDS else "bad_file")
     reasons.refuse("" if content else "nothing_sent")
     taken = KINDS[kind]

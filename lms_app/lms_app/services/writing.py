@@ -21,6 +21,7 @@ from lms_app.services import (
     outline,
     reasons,
     rights,
+    uploads,
 )
 
 LESSON = "Academy Lesson"
@@ -97,6 +98,7 @@ def save(
         # As it will be when it is saved: a quiz goes with the kind.
         _refuse_faults(content.faults_of(doc))
     documents.keep(doc)
+    _clear_files(doc)
     return frappe._dict(
         slug=doc.slug,
         status=doc.status,
@@ -104,6 +106,15 @@ def save(
         anchors=[row.anchor for row in doc.blocks],
         faults=content.faults_of(doc),
     )
+
+
+def _clear_files(doc: Document) -> None:
+    former = doc.get_doc_before_save()
+    shown, before = (
+        {row.file for row in (*one.blocks, *one.captions) if row.file} if one else set() for one in (doc, former)
+    )
+    texts = " ".join(str(text) for row in doc.blocks for text in (row.body, row.recipe, row.url) if text)
+    uploads.clear(doc.name, shown, before, texts)
 
 
 def _links(course: str, lesson: Document) -> dict[str, list[frappe._dict]]:

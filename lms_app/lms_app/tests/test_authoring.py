@@ -281,6 +281,29 @@ class TestWriting(SiteTestCase):
         self.assertEqual((kept.status, len(kept.faults)), ("Draft", 1))
         self.assertEqual(self.save({**picture, "alt_text": "A stove"}, status="Published").status, "Published")
 
+    def test_files_that_nothing_shows_any_more_go_after_some_days(self):
+        shown, linked, left, fresh = (
+            school.attach(self.lesson, f"{name}.png", PNG + name.encode()) for name in ("a", "b", "c", "d")
+        )
+
+        def age(*files: str) -> None:
+            frappe.db.set_value("File", {"name": ("in", files)}, "modified", "2020-01-01", update_modified=False)
+
+        def there() -> set[str]:
+            return {*writing.files_of(self.lesson)}
+
+        text = {"kind": "Markdown", "body": f"[b](/learn/media/{linked})"}
+        picture, another = ({"kind": "Image", "file": file, "alt_text": "A"} for file in (shown, left))
+        age(shown, linked, left)
+        self.save(text, picture, another)
+        self.assertEqual(there(), {shown, linked, left, fresh})
+        # Whoever removes a block can bring it back.
+        self.save(text, picture)
+        self.assertEqual(there(), {shown, linked, left, fresh})
+        age(shown, linked, left)
+        self.save(text, picture)
+        self.assertEqual(there(), {shown, linked, fresh})
+
     def test_a_video_is_published_with_captions_alone(self):
         video, captions = school.attach(self.lesson, "boil.mp4", MP4), school.attach(self.lesson, "boil.vtt", VTT)
         block = {"kind": "Video", "file": video, "duration": "9"}
@@ -393,6 +416,16 @@ class TestUploads(SiteTestCase):
     def test_what_is_larger_than_its_kind_may_be_is_refused(self):
         with patch.object(uploads, "largest", return_value=10), school.told(reasons.RefusedError, "large_file"):
             uploads.of_lesson(self.lesson, "Image", "a.png", PNG)
+
+    def test_nobody_uploads_without_end(self):
+        frappe.cache.delete_keys("often:upload:")
+        self.addCleanup(frappe.cache.delete_keys, "often:upload:")
+        with patch.object(uploads, "UPLOADS_AN_HOUR", 1):
+            uploads.of_lesson(self.lesson, "Image", "a.png", PNG)
+            with school.told(reasons.RefusedError, "too_often"):
+                uploads.of_lesson(self.lesson, "Image", "a.png", PNG)
+            with school.told(reasons.RefusedError, "too_often"):
+                uploads.cover_of(self.course.name, "a.png", PNG)
 
     def test_a_name_keeps_nothing_that_leads_elsewhere(self):
         kept = uploads.of_lesson(self.lesson, "Captions", "../../up%2Fhere\\a.vtt", VTT)
