@@ -38,7 +38,7 @@ def ask(
         verb = method or ("GET" if data is None else "POST")
         if files is None:
             return Client(application).open(path, method=verb, json=data, headers=headers, buffered=True)
-        form = {field: str(value) for field, value in (data or {}).items()}
+        form = {field: value if isinstance(value, list) else str(value) for field, value in (data or {}).items()}
         sent = {field: many if isinstance(many, list) else [many] for field, many in files.items()}
         form |= {field: [(BytesIO(content), name) for name, content in many] for field, many in sent.items()}
         kind = "multipart/form-data"

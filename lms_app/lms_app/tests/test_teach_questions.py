@@ -222,6 +222,27 @@ class TestQuestionPages(SiteTestCase):
         self.assertEqual(answer.status_code, 303)
         self.assertIn('value="2030-01-01T10:00"', text(ask(f"{quizzes}/{quiz.name}", key=self.keys["lead"])))
 
+    def test_a_page_of_a_quiz_names_each_question_once_however_many_rows_it_has(self):
+        names = [school.question(self.bank, body=f"Question {number}?").name for number in range(4)]
+        frappe.db.commit()
+        new = f"/teach/c/{self.course.slug}/quizzes/new"
+        rules = {"title": "Many", "grading": "Last", "review": "Marks", "review_when": "At Once"}
+        form = {**rules, "what-1": f"bank:{self.bank}", "deed": "add", "add": names[:2]}
+        page = text(ask(new, form, key=self.keys["lead"], files={}))
+        rows = re.findall(r'<option value="([^"]+)" selected>', page)
+        chosen = [f"bank:{self.bank}", *(f"question:{name}" for name in names[:2])]
+        self.assertEqual([row for row in rows if ":" in row], chosen)
+        for name in names:
+            self.assertEqual(page.count(f'<option value="{name}">'), 1)
+        # Whoever saves at once has added them as well.
+        answer = ask(new, {**form, "what-1": "", "deed": "save"}, key=self.keys["lead"], files={})
+        self.assertEqual(answer.status_code, 303)
+        frappe.db.rollback()
+        quiz = frappe.get_doc("Academy Quiz", {"title": "Many", "course": self.course.name})
+        self.addCleanup(frappe.db.commit)
+        self.addCleanup(frappe.delete_doc, "Academy Quiz", quiz.name, force=True)
+        self.assertEqual([row.question for row in quiz.slots], names[:2])
+
     def test_a_quiz_that_cannot_be_is_refused_and_what_was_written_stays(self):
         school.question(self.bank)
         foreign = school.quiz(self.foreign).slots[0].question

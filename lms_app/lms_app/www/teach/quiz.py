@@ -20,7 +20,7 @@ def get_context(context: frappe._dict) -> None:
     """Fill in the quiz, or what was written of it when that was refused; save it."""
     form = frappe.form_dict
     name = str(form.get("quiz") or "")
-    if pages.is_form() and form.get("deed") != "more":
+    if pages.is_form() and form.get("deed") not in ("more", "add"):
         pages.act(context, lambda: _save(form, name))
 
     def load(course: frappe._dict) -> frappe._dict:
@@ -41,6 +41,7 @@ def get_context(context: frappe._dict) -> None:
             "is_new": name == NEW,
             "path": f"/teach/c/{context.course.slug}/questions",
             "rows": [*page.slots, *({"count": 1} for _number in range(spare))],
+            "titles": {f"question:{one.name}": one.title for bank in page.sources for one in bank.questions},
             "options": _options(),
         }
     )
@@ -60,14 +61,23 @@ def _typed(form: frappe._dict) -> dict[str, str]:
 
 
 def _slots(form: frappe._dict) -> list[dict[str, str]]:
-    """Return the rows of a form in the order of their places; whoever is moved up comes before whose place it takes."""
+    """Return the rows of a form in the order of their places, then the questions that are added.
+
+    Whoever is moved up comes before whose place it takes.
+    """
     rows = []
     for number in range(1, quiz_form.MOST_SLOTS + 1):
         row = {field: str(form.get(f"{field}-{number}") or "") for field in ("what", "count", "points", "place")}
         if row["what"]:
             place = pages.number(row.pop("place") or number)
             rows.append((place, (place > number) - (place < number), number, row))
-    return [row for *_place, row in sorted(rows, key=lambda one: one[:3])]
+    added = [{"what": f"question:{name}", "count": "1", "points": ""} for name in _added() if name]
+    return [*(row for *_place, row in sorted(rows, key=lambda one: one[:3])), *added]
+
+
+def _added() -> list[str]:
+    """Return the questions that are chosen to be added, of which a form names several."""
+    return frappe.local.request.form.getlist("add")
 
 
 def _options() -> dict[str, list[tuple[str, str]]]:
