@@ -122,16 +122,13 @@ def _links(course: str, lesson: Document) -> dict[str, list[frappe._dict]]:
     meta = frappe.get_meta(LESSON)
     found = {}
     for kind, field in linked([value for value, _words in choices.of(LESSON, "kind")]).items():
-        taken = frappe.get_all(
-            LESSON, {field: ("is", "set"), "course": course, "name": ("!=", lesson.name)}, pluck=field
+        found[kind] = frappe.db.sql(
+            f"SELECT w.name value, w.title label FROM `tab{meta.get_field(field).options}` w"  # noqa: S608 - our fields
+            " WHERE w.course = %(course)s AND NOT EXISTS (SELECT 1 FROM `tabAcademy Lesson` l"
+            f" WHERE l.course = w.course AND l.`{field}` = w.name AND l.name != %(lesson)s) ORDER BY w.title",
+            {"course": course, "lesson": lesson.name},
+            as_dict=True,
         )
-        rows = frappe.get_all(
-            meta.get_field(field).options,
-            {"course": course, "name": ("not in", [*taken, ""])},
-            ["name as value", "title as label"],
-            order_by="title",
-        )
-        found[kind] = rows
     return found
 
 
