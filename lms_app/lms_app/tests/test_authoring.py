@@ -373,7 +373,8 @@ class TestAtOnce(SiteTestCase):
 
         def save() -> str:
             time.sleep(0.3)
-            return writing.save(lesson, seen, {"title": "Broth", "minutes": "7"}, []).slug
+            block = {"kind": "Markdown", "body": "Boil."}
+            return writing.save(lesson, seen, {"title": "Broth", "minutes": "7"}, [block]).slug
 
         def add() -> str:
             time.sleep(0.3)
