@@ -269,23 +269,25 @@ class TestWithoutScripts(SiteTestCase):
         self.assertIn("Soups of the north", text(ask("/learn?q=north")))
 
     def test_whoever_publishes_over_what_somebody_else_has_saved_publishes_it(self):
-        course = school.course({"title": "One", "status": "Draft"})
+        course = school.course({"title": "One"}, {"title": "Two", "status": "Draft"})
         self.made.append(course.name)
         frappe.db.commit()
-        slug = frappe.db.get_value("Academy Lesson", {"course": course.name}, "slug")
+        draft = {"course": course.name, "title": "Two"}
+        lesson, slug = frappe.db.get_value("Academy Lesson", draft, ["name", "slug"])
         path = f"/teach/c/{course.slug}/l/{slug}"
-        form = {"title": "Mine", "kind": "Page", "completion_rule": "Manual", "seen": "an old one"}
+        form = {"title": "Two", "kind": "Page", "completion_rule": "Manual", "seen": "an old one"}
         form |= {"b0__kind": "Markdown", "b0__body": "Boil."}
         clash = text(self.send(path, **form, deed="publish"))
         more = {name: re.findall(rf'name="{name}" value="([^"]+)"', clash)[0] for name in ("over", "refused")}
         self.assertEqual(self.send(path, **form, **more).status_code, 303)
-        self.assertEqual(frappe.db.get_value("Academy Lesson", {"course": course.name}, "status"), "Published")
+        self.assertEqual(frappe.db.get_value("Academy Lesson", lesson, "status"), "Published")
 
     def test_what_the_database_ended_for_another_is_done_again_with_its_files(self):
-        course = school.course({"title": "One", "status": "Draft", "blocks": []})
+        course = school.course({"title": "One"}, {"title": "Two", "status": "Draft", "blocks": []})
         self.made.append(course.name)
         frappe.db.commit()
-        lesson, slug = frappe.db.get_value("Academy Lesson", {"course": course.name}, ["name", "slug"])
+        draft = {"course": course.name, "title": "Two"}
+        lesson, slug = frappe.db.get_value("Academy Lesson", draft, ["name", "slug"])
         path, ended = f"/teach/c/{course.slug}/l/{slug}", frappe.QueryDeadlockError()
 
         def once(module: object, name: str) -> AbstractContextManager[object]:
@@ -300,14 +302,14 @@ class TestWithoutScripts(SiteTestCase):
             return patch.object(module, name, ending)
 
         form = {"title": "Two", "kind": "Page", "completion_rule": "Manual", "b0__kind": "Image", "b0__alt_text": "A"}
-        for module, name in ((uploads, "of_lesson"), (writing, "save")):
+        for number, (module, name) in enumerate(((uploads, "of_lesson"), (writing, "save")), 1):
             with once(module, name):
                 sent = {"b0.upload": ("stove.png", PNG)}
                 answer = self.send(path, sent, **form, seen=self.seen(path), deed="save")
             self.assertEqual(answer.status_code, 303, trouble(answer))
             block = frappe.get_last_doc("Academy Lesson Block", {"parent": lesson})
             self.assertTrue(frappe.db.exists("File", block.file), name)
-            self.assertEqual(frappe.db.count("File", {"attached_to_name": lesson}), 1, name)
+            self.assertEqual(frappe.db.count("File", {"attached_to_name": lesson}), number, name)
         settings = f"/teach/c/{course.slug}/settings"
         with once(uploads, "cover_of"):
             sent = {"file": ("a.png", PNG)}
