@@ -266,11 +266,14 @@ INTERRUPTED = threading.Event()
 def run_round(levels: Round, pool: Executor) -> dict[str, Tally]:
     """Run the checks of some levels beside each other, and return what each level came to, by its name."""
     tallies = {level.name: Tally() for level in levels}
-    waiting = [(level, check) for level in levels for check in level.checks]
+    # What comes after another check begins as soon as it may: what it needs is kept up for it.
+    every = [(level, check) for level in levels for check in level.checks]
+    waiting = sorted(every, key=lambda one: not one[1].after)
     running: dict[Future[Tally], tuple[Level, Check]] = {}
     while waiting or running:
         to_come = {check.title for _, check in (*waiting, *running.values())}
-        for level, check in [one for one in waiting if to_come.isdisjoint(one[1].after)]:
+        ready = [one for one in waiting if to_come.isdisjoint(one[1].after)]
+        for level, check in ready[: AT_A_TIME - len(running)]:
             waiting.remove((level, check))
             running[pool.submit(run_check, f"{level.name}: {check.title}", check, log_of(level, check))] = level, check
         for future in wait(running, return_when=FIRST_COMPLETED).done:
