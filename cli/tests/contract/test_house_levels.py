@@ -289,12 +289,12 @@ def test_nothing_is_run_on_what_could_not_be_made(levels, tmp_path, monkeypatch,
     assert "it needs `images`, which failed" in capsys.readouterr().out
 
 
-def test_every_scenario_belongs_to_exactly_one_level_or_is_named_as_unseen(levels):
+def test_every_scenario_belongs_to_exactly_one_level(levels):
     scenarios = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
 
     named = levels.scenario_names(levels.server_levels())
 
-    assert sorted([*named, *levels.UNSEEN]) == sorted(scenarios)
+    assert sorted(named) == sorted(scenarios)
 
 
 @pytest.mark.parametrize(
