@@ -192,6 +192,7 @@ def test_a_lesson_is_written_without_javascript(
         page.get_by_role("button", name="Program code").click()
         page.get_by_role("textbox", name="Code", exact=True).fill("while hungry: stir()")
         page.get_by_role("button", name="Move this block up").last.click()
+        expect(page.locator(".piece legend").first).to_have_text("Block 1: Program code")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("textbox", name="Code", exact=True)).to_have_value("while hungry: stir()")
         expect(page.locator(".state")).to_have_text("Saved")
