@@ -189,10 +189,13 @@ def test_a_lesson_is_written_without_javascript(
 ) -> None:
     with tech.window(teachers["en"], java_script_enabled=False) as page:
         page.goto(f"{courses['en']}/l/roux")
-        page.get_by_role("button", name="Program code").click()
+        before = page.locator(".piece").count()
+        for number, words in enumerate(("Text in Markdown", "Program code"), before + 1):
+            page.get_by_role("button", name=words).click()
+            expect(page.locator(".piece")).to_have_count(number)
         page.get_by_role("textbox", name="Code", exact=True).fill("while hungry: stir()")
         page.get_by_role("button", name="Move this block up").last.click()
-        expect(page.locator(".piece legend").first).to_have_text("Block 1: Program code")
+        expect(page.locator(".piece > fieldset > legend").nth(before)).to_contain_text("Program code")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("textbox", name="Code", exact=True)).to_have_value("while hungry: stir()")
         expect(page.locator(".state")).to_have_text("Saved")
