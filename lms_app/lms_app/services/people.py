@@ -139,7 +139,11 @@ def bring(course: str, email: str, by: str) -> str:
     count(by)
     [(_, outcome, user)] = _outcomes(course, [line])
     reasons.refuse({THERE: "there_already", DISABLED: "shut_out", INVITED_BEFORE: "invited_before"}.get(outcome, ""))
-    return _bring(course, line.email, user, by)
+    if user:
+        enrolment.add(course, user, by=by)
+        return ADDED
+    invitations.invite(course, line.email)
+    return INVITED
 
 
 def look(course: str, text: str, by: str) -> dict[str, Any]:
@@ -166,12 +170,15 @@ def take(course: str, text: str, by: str) -> dict[str, int]:
     found = people_table.read(text)
     reasons.refuse(found.faults[0].reason if found.faults else "")
     reasons.refuse(_not_open(course))
-    done = {ADDED: 0, INVITED: 0, FULL: 0}
     wanted = [(line, user) for line, outcome, user in _outcomes(course, found.lines) if outcome in (ADD, INVITE)]
     count(by, len(wanted))
-    for line, user in wanted:
-        done[_bring_or_find_full(course, line.email, user, by)] += 1
-    return done
+    new = [line.email for line, user in wanted if not user]
+    for email in new:
+        invitations.invite(course, email)
+    # At last: it locks the course until the end.
+    known = [user for _, user in wanted if user]
+    full = enrolment.add_many(course, known, by=by) if known else 0
+    return {ADDED: len(known) - full, INVITED: len(new), FULL: full}
 
 
 def count(by: str, times: int = 1) -> None:
@@ -254,25 +261,6 @@ def _outcomes(course: str, lines: Sequence[Line]) -> list[tuple[Line, str, str]]
         else:
             found.append((line, (THERE if row.is_there else ADD) if row.enabled else DISABLED, row.name))
     return found
-
-
-def _bring(course: str, email: str, user: str, by: str) -> str:
-    if user:
-        enrolment.add(course, user, by=by)
-        return ADDED
-    invitations.invite(course, email)
-    return INVITED
-
-
-def _bring_or_find_full(course: str, email: str, user: str, by: str) -> str:
-    try:
-        return _bring(course, email, user, by)
-    except reasons.RefusedError as fault:
-        # Nothing was written for this one, and the next may have been here before, and need no seat.
-        if fault.reason != seats.FULL:
-            raise
-        frappe.clear_last_message()
-        return FULL
 
 
 def _not_open(course: str) -> str:

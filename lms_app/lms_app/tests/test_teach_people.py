@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from lms_app.api import enrolment as enrolment_api
 from lms_app.api import people as people_api
-from lms_app.services import access, assignment_grading, enrolment, invitations, people, quiz_content, students
+from lms_app.services import access, assignment_grading, enrolment, invitations, notify, people, quiz_content, students
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -109,6 +109,24 @@ class TestPeople(SiteTestCase):
         frappe.db.set_value("Academy Course", self.course.name, {"seats": 1, "has_waitlist": 0})
         done = people.take(self.course.name, f"{self.ada}\n{self.bo}", by=self.lead)
         self.assertEqual(done, {"added": 1, "invited": 0, "full": 1})
+
+    def test_a_list_holds_the_course_no_longer_than_it_must(self):
+        lines = f"{self.ada}\n{STRANGER}\n{self.bo}"
+        with (
+            patch.object(enrolment, "settle", wraps=enrolment.settle) as settle,
+            patch.object(notify, "moved") as told,
+            patch.object(enrolment.frappe, "enqueue") as enqueue,
+        ):
+            self.assertEqual(people.take(self.course.name, lines, by=self.lead), {"added": 2, "invited": 1, "full": 0})
+            self.assertEqual((settle.call_count, told.call_count), (1, 0))
+            [call] = [call for call in enqueue.call_args_list if call.args == ("lms_app.services.notify.all_moved",)]
+            self.assertTrue(call.kwargs["enqueue_after_commit"])
+            rows = [access.enrolment_of(user, self.course.name).name for user in (self.ada, self.bo)]
+            enrolment.leave(self.bo, self.course.name)
+            told.reset_mock()
+            notify.all_moved(call.kwargs["enrolments"])
+            self.assertEqual([one.args for one in told.call_args_list], [(rows[0], "Active")])
+        self.assertEqual(frappe.db.get_value("Academy Course", self.course.name, "learner_count"), 1)
 
     def test_an_export_holds_everybody_and_no_formula(self):
         formula = school.person("formula")
