@@ -95,9 +95,10 @@ def welcome(email: str, full_name: str, target: str, language: str) -> None:
 
 
 def forget_unproven() -> None:
-    """Remove accounts that were asked for, and that nobody ever logged in to; a job runs it once a day."""
+    """Remove accounts that were asked for, and that nobody ever logged in to or changed; a job runs it once a day."""
     unproven = frappe.db.sql(
-        "SELECT u.name FROM `tabUser` u WHERE u.owner = %(guest)s AND u.user_type = 'Website User'"
+        "SELECT u.name FROM `tabUser` u WHERE u.owner = %(guest)s AND u.modified_by = %(guest)s"
+        " AND u.user_type = 'Website User'"
         " AND u.last_login IS NULL AND COALESCE(u.last_reset_password_key_generated_on, u.creation) < %(before)s"
         " AND NOT EXISTS (SELECT 1 FROM `__Auth` a WHERE a.doctype = 'User' AND a.name = u.name)"
         " AND NOT EXISTS (SELECT 1 FROM `tabAcademy Enrollment` e JOIN `tabAcademy Student` s ON s.name = e.student"
