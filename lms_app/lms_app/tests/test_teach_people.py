@@ -201,7 +201,7 @@ class TestPeople(SiteTestCase):
                 lambda: people_api.take(course, STRANGER),
                 lambda: enrolment_api.invite(course, STRANGER),
                 lambda: enrolment_api.invite(course, max_uses=500),
-                lambda: enrolment_api.add(course, school.person("cy")),
+                lambda: enrolment_api.add(course, school.person("zoe")),
             ):
                 with school.told(frappe.ValidationError, "too_often_today"):
                     deed()
