@@ -83,6 +83,7 @@ class TestJoining(EnrolmentCase):
                 course.update({"access_days": days}).save()
             with self.assertRaises(frappe.ValidationError):
                 school.module(course, release_rule="Days After Enrolment", release_days=days)
+        course.reload()
         course.update({"access_days": 36500}).save()
         school.module(course, release_rule="Days After Enrolment", release_days=36500)
         enrolment.join(school.person("ada"), course.name)

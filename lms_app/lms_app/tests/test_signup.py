@@ -20,7 +20,9 @@ LINK = frappe._dict(name="link", email="", max_uses=1)
 @contextmanager
 def policy(who: str, domains: str = ""):
     """Let a school say who may sign up, for a while."""
-    kept = frappe.db.get_value("Academy Settings", None, ["sign_up", "sign_up_domains"], as_dict=True)
+    # Of settings that nobody ever saved nothing is kept.
+    fields = ["sign_up", "sign_up_domains"]
+    kept = frappe.db.get_value("Academy Settings", None, fields, as_dict=True) or frappe._dict()
     write({"sign_up": who, "sign_up_domains": domains})
     try:
         yield
