@@ -4,6 +4,7 @@ Every change locks the course first, then the enrolment. What is counted under t
 others would see the table as it was when the transaction began, and a seat could be given twice.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import frappe
@@ -39,7 +40,9 @@ def join(user: str, course: str, message: str = "", run_key: str = "") -> frappe
     reasons.refuse(_may_not_come(known, is_invited=False))
     reasons.refuse(seats.obstacle(terms, now, lacks_prerequisites=bool(missing_prerequisites(user, course))))
     state = seats.PENDING_APPROVAL if terms.mode == seats.APPROVAL else _place(locked, terms, known)
-    return _enrol(locked, student, known, state, run_key=run_key, source="Self", message=message.strip())
+    enrolled = _enrol(locked, student, known, state, run_key=run_key, source="Self", message=message.strip())
+    settle(locked)
+    return enrolled
 
 
 def admit(user: str, locked: frappe._dict, source: str, *, invitation: str = "", by: str = "") -> frappe._dict:
@@ -48,6 +51,44 @@ def admit(user: str, locked: frappe._dict, source: str, *, invitation: str = "",
     source: Invitation or Staff. Return the enrolment: name, state; Active or Waitlisted, or Completed for whoever comes
     back and has nothing left to do. Days of access begin anew.
     """
+    enrolled = _admit(user, locked, source, invitation=invitation, by=by)
+    settle(locked)
+    return enrolled
+
+
+def add(course: str, user: str, by: str) -> frappe._dict:
+    """Let a teacher enrol somebody; return the enrolment: name, state."""
+    return admit(user, lock(course), "Staff", by=by)
+
+
+def add_many(course: str, users: Sequence[str], by: str) -> int:
+    """Let a teacher enrol many; return how many of them found no seat. They are told by a job, once all are in."""
+    locked = lock(course)
+    rows = [row for user in users if (row := _admit_if_room(user, locked, by))]
+    settle(locked)
+    frappe.enqueue(
+        "lms_app.services.notify.all_moved",
+        enqueue_after_commit=True,
+        enrolments=[(row.name, row.state) for row in rows],
+    )
+    return len(users) - len(rows)
+
+
+def _admit_if_room(user: str, locked: frappe._dict, by: str) -> frappe._dict | None:
+    try:
+        return _admit(user, locked, "Staff", by=by, is_told=False)
+    except reasons.RefusedError as fault:
+        # Nothing was written for this one, and the next may have been here before, and need no seat.
+        if fault.reason != seats.FULL:
+            raise
+        frappe.clear_last_message()
+        return None
+
+
+def _admit(
+    user: str, locked: frappe._dict, source: str, *, invitation: str = "", by: str = "", is_told: bool = True
+) -> frappe._dict:
+    """Let somebody in as `admit` does, without giving away seats that have become free."""
     student = students.ensure(user)
     known = _known(student, locked.name, "")
     # A link for many lets nobody in anew who came by it before.
@@ -56,12 +97,8 @@ def admit(user: str, locked: frappe._dict, source: str, *, invitation: str = "",
     state = _place(locked, _terms(locked), known)
     if known and not is_again:
         _renew(known)
-    return _enrol(locked, student, known, state, source=source, invitation=invitation or None, decided_by=by or None)
-
-
-def add(course: str, user: str, by: str) -> frappe._dict:
-    """Let a teacher enrol somebody; return the enrolment: name, state."""
-    return admit(user, lock(course), "Staff", by=by)
+    values = {"source": source, "invitation": invitation or None, "decided_by": by or None}
+    return _enrol(locked, student, known, state, is_told=is_told, **values)
 
 
 def decide(enrollment: str, *, accept: bool, by: str, answer: str = "") -> str:
@@ -265,6 +302,7 @@ def _enrol(
     state: str,
     *,
     run_key: str = "",
+    is_told: bool = True,
     **values: str | None,
 ) -> frappe._dict:
     """Write down that somebody comes into a course, anew or again; return the enrolment: name, state."""
@@ -276,12 +314,13 @@ def _enrol(
         enrollment.insert(ignore_permissions=True)
         known = frappe._dict(name=enrollment.name, student=student, activated_on=None, expires_on=None)
     known.course = locked.name
-    _move(locked, known, state, requested_on=now_datetime(), ended_on=None, **values)
-    settle(locked)
+    _move(locked, known, state, is_told=is_told, requested_on=now_datetime(), ended_on=None, **values)
     return frappe._dict(name=known.name, state=state)
 
 
-def _move(locked: frappe._dict, row: frappe._dict, state: str, **values: str | datetime | None) -> None:
+def _move(
+    locked: frappe._dict, row: frappe._dict, state: str, *, is_told: bool = True, **values: str | datetime | None
+) -> None:
     """Bring an enrolment into another state, with the times that belong to it and what others are told of it."""
     now = now_datetime()
     if state in seats.LEARNING:
@@ -298,7 +337,8 @@ def _move(locked: frappe._dict, row: frappe._dict, state: str, **values: str | d
         if row.activated_on:
             events.log(row.student, events.UNREGISTERED, (access.COURSE, locked.name), locked.name)
     _set(row.name, {"state": state, **values})
-    notify.moved(row.name, state)
+    if is_told:
+        notify.moved(row.name, state)
 
 
 def _renew(row: frappe._dict) -> None:

@@ -33,6 +33,13 @@ def moved(enrollment: str, state: str) -> None:
         _ask_teachers(row)
 
 
+def all_moved(enrolments: Sequence[tuple[str, str]]) -> None:
+    """Tell pupils in which state their enrolments are now, by name and state, where that still holds; a job runs it."""
+    for enrollment, state in enrolments:
+        if frappe.db.get_value("Academy Enrollment", enrollment, "state") == state:
+            moved(enrollment, state)
+
+
 def declined(enrollment: str) -> None:
     """Tell a pupil that a request was not accepted, with the school's own words if there are any."""
     row = _row(enrollment)
