@@ -62,6 +62,7 @@ website_route_rules = [
     {"from_route": "/teach/c/<slug>/questions/<bank>/q/<question>", "to_route": "teach/question"},
     {"from_route": "/teach/c/<slug>/quizzes/<quiz>", "to_route": "teach/quiz"},
     {"from_route": "/teach/grading/<attempt>/<position>", "to_route": "teach/grade"},
+    {"from_route": "/teach/grading/work/<submission>", "to_route": "teach/grade_work"},
     {"from_route": "/teach/c/<slug>/people", "to_route": "teach/people"},
     {"from_route": "/teach/c/<slug>/people/import", "to_route": "teach/people_import"},
     {"from_route": "/teach/c/<slug>/people/p/<enrollment>", "to_route": "teach/pupil"},

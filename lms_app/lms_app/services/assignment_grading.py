@@ -78,16 +78,19 @@ def work(submission: str) -> frappe._dict:
     html: the instructions, clean), rules (as they are for this pupil), days_late, lost_percent (by handing in then),
     criteria (of the rubric: anchor, title, description, most, levels with anchor, title, points and description,
     is_chosen, and comment), most (points), others (the other versions handed in: name, version, state, submitted_on,
-    percent) and course (name, slug, title). Raises DeniedError for what was not handed in.
+    percent), course (name, slug, title, status) and kept (how many whole grades of the assignment `release` would
+    tell). Raises DeniedError for what was not handed in.
     """
     rows = frappe.db.sql(
         "SELECT w.name, w.version, w.state, w.text, w.url, w.submitted_on, w.is_late, w.given, w.lost_percent,"
-        " w.points, w.most, w.percent, w.feedback, w.again_until, w.graded_on IS NOT NULL is_begun, w.assignment,"
-        " w.student, u.full_name pupil, c.name course, c.slug course_slug, c.title course_title"
+        " w.points, w.most, w.percent, w.feedback, w.again_until, w.is_whole, w.graded_on IS NOT NULL is_begun,"
+        " w.assignment, w.student, u.full_name pupil, c.name course, c.slug course_slug, c.title course_title,"
+        " c.status, (SELECT COUNT(*) FROM `tabAcademy Submission` k WHERE k.assignment = w.assignment"
+        " AND k.state = %(submitted)s AND k.is_whole = 1) kept"
         " FROM `tabAcademy Submission` w JOIN `tabAcademy Student` s ON s.name = w.student"
         " JOIN `tabUser` u ON u.name = s.user JOIN `tabAcademy Course` c ON c.name = w.course"
-        " WHERE w.name = %s AND w.state != %s",
-        (submission, assignments.DRAFT),
+        " WHERE w.name = %(name)s AND w.state != %(draft)s",
+        {"name": submission, "draft": assignments.DRAFT, "submitted": assignments.SUBMITTED},
         as_dict=True,
     )
     reasons.deny("" if rows else rights.UNKNOWN)
@@ -114,7 +117,8 @@ def work(submission: str) -> frappe._dict:
         criteria=[_asked(criterion, kept.get(criterion.anchor)) for criterion in judged],
         most=float(_most(told, judged)),
         others=others,
-        course=frappe._dict(name=row.course, slug=row.course_slug, title=row.course_title),
+        course=frappe._dict(name=row.course, slug=row.course_slug, title=row.course_title, status=row.status),
+        kept=row.kept,
     )
 
 

@@ -1,0 +1,221 @@
+import frappe
+from frappe.utils import add_to_date, now_datetime
+from werkzeug.test import TestResponse
+
+from lms_app.services import access, assignment_grading, enrolment, grading_queue, submissions
+from lms_app.tests import school
+from lms_app.tests.browser import ask, key_of
+from lms_app.tests.site_case import SiteTestCase
+
+CANARY = "canary-of-another-course"
+
+
+def text(answer: TestResponse) -> str:
+    return answer.get_data(as_text=True)
+
+
+class PagesCase(SiteTestCase):
+    """Pages by real requests: what is made here is committed, and removed at the end."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        lead, helper = school.person("lead", access.INSTRUCTOR_ROLE), school.person("helper", access.ASSISTANT_ROLE)
+        other = school.person("other", access.INSTRUCTOR_ROLE)
+        named = [{"user": lead, "role": "Lead"}, {"user": helper, "role": "Grader"}]
+        cls.course = school.course(title="Bread", instructors=named)
+        cls.foreign = school.course(title=CANARY, instructors=[{"user": other, "role": "Lead"}])
+        cls.ada, cls.bo, cls.lead = school.person("ada"), school.person("bo"), lead
+        for user in (cls.ada, cls.bo):
+            for course in (cls.course, cls.foreign):
+                enrolment.join(user, course.name)
+        people = {"lead": lead, "helper": helper, "other": other, "pupil": cls.ada}
+        cls.keys = {who: key_of(user) for who, user in people.items()}
+        cls.addClassCleanup(school.remove, [cls.course.name, cls.foreign.name])
+        frappe.db.commit()
+
+    def tearDown(self):
+        frappe.db.rollback()
+        for course in (self.course.name, self.foreign.name):
+            for doctype in ("Academy Submission", "Academy Override", "Academy Assignment", "Academy Rubric"):
+                names = ("in", [*frappe.get_all(doctype, {"course": course}, pluck="name"), ""])
+                for table in frappe.get_meta(doctype).get_table_fields():
+                    frappe.db.delete(table.options, {"parenttype": doctype, "parent": names})
+                frappe.db.delete("File", {"attached_to_doctype": doctype, "attached_to_name": names})
+                frappe.db.delete(doctype, {"name": names})
+            frappe.db.delete("Academy Lesson", {"course": course, "kind": "Assignment"})
+        frappe.db.commit()
+
+    def send(self, path: str, who: str = "lead", **values: str) -> TestResponse:
+        answer = ask(path, values, key=self.keys[who])
+        frappe.db.rollback()
+        return answer
+
+    def see(self, path: str, who: str = "lead") -> str:
+        return text(ask(path, key=self.keys[who]))
+
+
+class TestGradingWork(PagesCase):
+    def setUp(self):
+        self.rubric = school.rubric(self.course)
+        self.made = school.assignment(self.course, rubric=self.rubric.name, rule="Graded", attempts=1)
+        self.first = self.handed_in(self.ada, "A loaf <script>alert(1)</script>")
+        self.second = self.handed_in(self.bo, "Another loaf")
+        for name, day in ((self.first, "2026-01-01"), (self.second, "2026-01-02")):
+            frappe.db.set_value("Academy Submission", name, "submitted_on", day)
+        frappe.db.commit()
+
+    def handed_in(self, user: str, words: str, made=None, version: int = 1) -> str:
+        return submissions.submit(user, (made or self.made).name, version, words)
+
+    def path(self, submission: str) -> str:
+        return f"/teach/grading/work/{submission}"
+
+    def chosen(self, *titles: str) -> dict[str, str]:
+        """Return the fields of the form by which levels are chosen."""
+        criteria = {row.title: row.anchor for row in self.rubric.criteria}
+        return {f"level-{criteria[row.criterion]}": row.anchor for row in self.rubric.levels if row.title in titles}
+
+    def kept(self, submission: str, *fields: str) -> tuple:
+        return frappe.db.get_value("Academy Submission", submission, fields)
+
+    def test_what_my_courses_count_is_found_in_the_queue_and_can_be_graded(self):
+        link = f"/teach/grading?course={self.course.slug}"
+        page = self.see("/teach")
+        self.assertIn(f'href="{link}"', page)
+        self.assertIn("2 to grade", page)
+        listed = self.see(link)
+        self.assertIn(f'class="button" href="{self.path(self.first)}?course={self.course.slug}"', listed)
+        for name in (self.first, self.second):
+            self.assertIn(self.path(name), listed)
+
+    def test_a_teacher_grades_by_the_rubric_and_is_led_to_the_next_until_nothing_waits(self):
+        page = self.see(self.path(self.first))
+        self.assertIn("A loaf &lt;script&gt;", page)
+        self.assertIn("Bake <strong>one</strong>.", page)
+        self.assertEqual(page.count('type="radio"'), 4)
+        crust = next(row.anchor for row in self.rubric.criteria if row.title == "Crust")
+        said = {**self.chosen("Open", "Pale"), f"comment-{crust}": "Five minutes more.", "feedback": "Good"}
+        answer = self.send(self.path(self.first), deed="tell", **said)
+        self.assertEqual((answer.status_code, answer.location), (303, f"{self.path(self.second)}?said=graded"))
+        self.assertEqual(self.kept(self.first, "state", "points", "most", "feedback"), ("Graded", 4, 6, "Good"))
+        comment = frappe.db.get_value(
+            "Academy Submission Score", {"parent": self.first, "criterion": "Crust"}, "comment"
+        )
+        self.assertEqual(comment, "Five minutes more.")
+        self.assertIn("autofocus", self.see(answer.location))
+        # What was said is there to be changed.
+        again = self.see(self.path(self.first))
+        self.assertEqual(again.count(" checked"), 2)
+        self.assertIn("Five minutes more.</textarea>", again)
+        self.assertNotIn('value="keep"', again)
+        last = self.send(self.path(self.second), **self.chosen("Dense", "Brown"))
+        self.assertEqual(last.location, "/teach/grading?said=graded")
+        self.assertIn("Nothing waits for a grade", self.see(last.location))
+
+    def test_a_queue_of_one_course_stays_in_it(self):
+        within = f"?course={self.course.slug}"
+        answer = self.send(f"{self.path(self.first)}{within}", course=self.course.slug, **self.chosen("Open", "Brown"))
+        self.assertEqual(answer.location, f"{self.path(self.second)}{within}&said=graded")
+        self.assertIn('aria-current="page">Grading', self.see(answer.location))
+
+    def test_a_level_that_is_missing_is_refused_and_what_was_written_is_kept(self):
+        answer = self.send(self.path(self.first), feedback="Good work", **self.chosen("Open"))
+        self.assertEqual(answer.status_code, 409)
+        self.assertIn("choose a level for each criterion", text(answer))
+        self.assertIn("Good work</textarea>", text(answer))
+        self.assertEqual(text(answer).count(" checked"), 1)
+        self.assertEqual(self.kept(self.first, "state", "feedback"), ("Submitted", None))
+        self.assertEqual(self.send(self.path(self.first), **{"level-unknown": "x"}).status_code, 400)
+
+    def test_a_grade_is_kept_without_telling_and_told_with_those_of_the_class(self):
+        answer = self.send(self.path(self.first), deed="keep", **self.chosen("Open", "Brown"))
+        self.assertEqual(answer.location, f"{self.path(self.second)}?said=kept")
+        self.assertEqual(self.kept(self.first, "state", "is_whole"), ("Submitted", 1))
+        self.assertIn("A grade is kept, and not told yet", self.see("/teach/grading"))
+        page = self.see(self.path(self.second))
+        self.assertIn("1 grade of this assignment is kept", page)
+        self.assertEqual(self.send(self.path(self.second), deed="release").status_code, 303)
+        self.assertEqual(self.kept(self.first, "state"), "Graded")
+        self.assertEqual(self.kept(self.second, "state"), "Submitted")
+
+    def test_work_is_given_back_with_a_word_and_what_was_said_to_the_criteria(self):
+        answer = self.send(self.path(self.first), deed="back", feedback=" ")
+        self.assertEqual((answer.status_code, self.kept(self.first, "state")), (409, "Submitted"))
+        self.assertIn('<details class="sure" open>', text(answer))
+        until = add_to_date(now_datetime(), days=2).strftime("%Y-%m-%dT%H:%M")
+        said = {**self.chosen("Dense"), "feedback": "Bake it longer.", "until": until}
+        answer = self.send(self.path(self.first), deed="back", **said)
+        self.assertEqual(answer.location, f"{self.path(self.second)}?said=back")
+        self.assertEqual(self.kept(self.first, "state", "feedback"), ("Returned", "Bake it longer."))
+        [dense] = [one for one in assignment_grading.scores_of([self.first])[self.first] if one.level]
+        self.assertEqual(dense.level, "Dense")
+        again = self.handed_in(self.ada, "A darker loaf", version=2)
+        frappe.db.commit()
+        page = self.see(self.path(again))
+        self.assertIn(self.path(self.first), page)
+        self.assertIn("Given back", page)
+
+    def test_points_that_cannot_be_are_refused_and_nothing_breaks(self):
+        made = school.assignment(self.course, title="Points alone")
+        name = self.handed_in(self.ada, "A roll", made)
+        frappe.db.commit()
+        for points in ("11", "-1", "many", "", "1e400", "nan", "9" * 5000):
+            answer = self.send(self.path(name), points=points, feedback="Good work")
+            self.assertEqual(answer.status_code, 409, points[:9])
+            self.assertIn("Good work</textarea>", text(answer))
+        for until in ("tomorrow", "2026-01-01T10:00+02:00"):
+            self.assertEqual(self.send(self.path(name), deed="back", feedback="x", until=until).status_code, 400)
+        self.assertEqual(self.send(self.path(name), points="8,5").status_code, 303)
+        self.assertEqual(self.kept(name, "state", "points"), ("Graded", 8.5))
+        self.assertIn('value="8.5"', self.see(self.path(name)))
+
+    def test_late_work_says_so_and_what_it_loses(self):
+        made = school.assignment(self.course, title="Due", due_on="2026-01-01 12:00", late_policy="Loses Points")
+        name = self.handed_in(self.ada, "Late", made)
+        frappe.db.set_value("Academy Submission", name, {"submitted_on": "2026-01-02 18:00", "is_late": 1})
+        frappe.db.commit()
+        page = self.see(self.path(name))
+        self.assertIn("Late by 2 days begun", page)
+        self.assertIn("It loses 20% of all points.", page)
+
+    def test_a_grader_grades_and_finds_the_files(self):
+        made = school.assignment(self.course, title="With files")
+        file = submissions.attach(self.ada, made.name, 1, "crumb.txt", b"x")
+        name = submissions.submit(self.ada, made.name, 1)
+        frappe.db.commit()
+        self.assertIn(f'href="{file.address}"', self.see(self.path(name), "helper"))
+        self.assertEqual(ask(self.path(name), key=self.keys["other"]).status_code, 403)
+        self.assertEqual(self.send(self.path(name), "helper", points="7").status_code, 303)
+
+    def test_nothing_of_a_course_of_others_is_read_or_graded(self):
+        made = school.assignment(self.foreign, title=CANARY)
+        elsewhere = self.handed_in(self.ada, CANARY, made)
+        frappe.db.commit()
+        for who in ("lead", "helper", "pupil"):
+            self.assertNotIn(CANARY, self.see("/teach/grading", who), who)
+            for values in (None, {"points": "1"}, {"deed": "back", "feedback": "x"}, {"deed": "release"}):
+                answer = ask(self.path(elsewhere), values, key=self.keys[who])
+                self.assertEqual(answer.status_code, 403, (who, values))
+                self.assertNotIn(CANARY, text(answer))
+        frappe.db.rollback()
+        self.assertEqual(self.kept(elsewhere, "state"), "Submitted")
+        self.assertEqual(ask(self.path(elsewhere)).location, f"/login?redirect-to={self.path(elsewhere)}")
+        self.assertEqual(ask(self.path("none"), key=self.keys["lead"]).status_code, 404)
+
+    def test_what_a_pupil_still_writes_is_nobody_s_to_read(self):
+        made = school.assignment(self.course, title="Begun")
+        submissions.save(self.ada, made.name, 1, CANARY)
+        draft = frappe.db.get_value("Academy Submission", {"assignment": made.name}, "name")
+        frappe.db.commit()
+        answer = ask(self.path(draft), key=self.keys["lead"])
+        self.assertEqual(answer.status_code, 404)
+        self.assertNotIn(CANARY, text(answer))
+
+    def test_the_queue_asks_two_and_the_work_ten_at_most(self):
+        for user in (self.lead, self.ada):
+            frappe.get_roles(user)
+        with self.assertQueryCount(2):
+            self.assertEqual(len(grading_queue.waiting(self.lead, self.course.name)), 2)
+        with self.assertQueryCount(10):
+            grading_queue.work(self.lead, self.first)
