@@ -38,6 +38,7 @@ def test_a_whole_question_lacks_nothing(kind, options, values):
         (scoring.SHORT_TEXT, [], {}, [questions.NO_KEY]),
         (scoring.SHORT_TEXT, [{"key": " "}], {}, [questions.NO_KEY]),
         (scoring.NUMERIC, [{"key": "some"}], {}, [questions.BAD_NUMBER]),
+        (scoring.NUMERIC, [{"key": "1", "tolerance": 1e20}], {}, [questions.BAD_NUMBER]),
         (scoring.MATCHING, [{"text": "a", "key": "x"}, {"text": "b"}], {}, [questions.NO_KEY]),
         (scoring.ORDERING, [{"text": "a"}], {}, [questions.FEW_OPTIONS]),
         (scoring.CLOZE, [{"gap": 1, "key": "a"}], {"body": "none"}, [questions.BAD_GAPS]),

@@ -187,3 +187,14 @@ def test_a_number_fits_itself_with_a_point_and_with_a_comma(value):
     question = written(scoring.NUMERIC, (str(value), 100, 0))
     assert scoring.share(question, str(value)) == 1
     assert scoring.share(question, str(value).replace(".", ",")) == 1
+
+
+@pytest.mark.parametrize("said", ["1e400", "-1e999", "9" * 400, "9" * 5000, "1e101"])
+def test_what_is_larger_than_anything_counted_is_no_number(said):
+    assert scoring.number(said) is None
+    assert scoring.share(written(scoring.NUMERIC, ("1", 100, 0)), said) == 0
+
+
+@pytest.mark.parametrize("said", ["6.02e23", "0.000000001", "1e-400", "-" + "9" * 12])
+def test_what_sciences_count_is_a_number(said):
+    assert float(scoring.number(said)) == float(said)

@@ -1,13 +1,20 @@
 """Handing in assignments, and what teachers do about them."""
 
-from datetime import datetime
-
 import frappe
 from werkzeug.datastructures import FileStorage
 
 from lms_app.api import demands
 from lms_app.deadlocks import tried_again
-from lms_app.services import access, assignment_content, assignment_grading, limits, reasons, rights, submissions
+from lms_app.services import (
+    access,
+    assignment_content,
+    assignment_grading,
+    limits,
+    moments,
+    reasons,
+    rights,
+    submissions,
+)
 
 # More than anybody needs, and few enough that nobody fills a school's disk with them.
 FILES_AN_HOUR = 120
@@ -77,7 +84,7 @@ def grade(
 def give_back(submission: str, feedback: str, until: str = "") -> None:
     """Give work back to be handed in once more, as a teacher. until: when a new version is still in time."""
     _may_grade(assignment_content.SUBMISSION, submission)
-    assignment_grading.give_back(submission, frappe.session.user, feedback, _moment(until))
+    assignment_grading.give_back(submission, frappe.session.user, feedback, moments.of_form(until))
 
 
 @frappe.whitelist(methods=["POST"])
@@ -103,7 +110,7 @@ def grant(
     course = _course_of(assignment_content.ASSIGNMENT, assignment)
     access.to_edit(frappe.session.user, course)
     given = {"days": days, "attempts": attempts, "note": note}
-    given |= {"due_on": _moment(due_on), "cut_off_on": _moment(cut_off_on)}
+    given |= {"due_on": moments.of_form(due_on), "cut_off_on": moments.of_form(cut_off_on)}
     return {"override": assignment_grading.grant(assignment, student, **given)}
 
 
@@ -124,15 +131,3 @@ def _course_of(doctype: str, name: str) -> str:
     course = frappe.db.get_value(doctype, name, "course")
     reasons.deny("" if course else rights.NOT_STAFF)
     return course
-
-
-def _moment(text: str) -> datetime | None:
-    """Return a date and time of the school's, such as `2026-11-30 18:00`; None for nothing."""
-    if not text.strip():
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        reasons.reject("bad_date")
-    reasons.reject("bad_date" if moment.tzinfo else "")
-    return moment

@@ -6,6 +6,7 @@ Locks are taken in one order, course before enrolment before submission, so that
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import frappe
@@ -166,6 +167,7 @@ def grade(
         given = _judge(submission, judged, levels or {}, comments or {})
     else:
         reasons.reject("unexpected" if levels or comments else "")
+        reasons.refuse("" if points is None or isfinite(points) else "bad_grade")
         given = None if points is None else attempts.exact(points)
     most = _most(told, judged)
     reasons.refuse("bad_grade" if given is not None and not 0 <= given <= most else "")

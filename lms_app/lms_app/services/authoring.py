@@ -9,9 +9,21 @@ from typing import Any
 import frappe
 from frappe import _
 from frappe.model.document import Document
-from frappe.utils import get_datetime
 
-from lms_app.services import access, checks, choices, content, documents, enrolment, outline, reasons, release, rights
+from lms_app.services import (
+    access,
+    checks,
+    choices,
+    content,
+    documents,
+    enrolment,
+    moments,
+    numbers,
+    outline,
+    reasons,
+    release,
+    rights,
+)
 
 MODULE, LESSON = "Academy Module", "Academy Lesson"
 STATUSES = ("Draft", rights.PUBLISHED, rights.ARCHIVED)
@@ -239,24 +251,17 @@ def _value(doctype: str, field: str, text: str) -> Any:
     if field in CHECKS:
         return int(text == "1")
     if field in COUNTS:
-        reasons.refuse("" if text.strip().isdecimal() or not text.strip() else "bad_count")
-        return int(text.strip() or 0)
+        return numbers.whole_of_form(text)
     if field in MOMENTS:
-        return _moment(text)
+        return moments.of_form(text)
     if field in SELECTS:
         reasons.reject("" if choices.is_one(doctype, field, text) else "unexpected")
         return text
     if field == "price":
-        reasons.refuse("" if text.replace(".", "", 1).isdecimal() or not text else "bad_number")
-        return float(text or 0)
+        # 1,500 is a thousand and a half to some, and nobody should pay the one for the other.
+        reasons.refuse("bad_number" if "," in text else "")
+        return numbers.of_form(text)
     return text or None
-
-
-def _moment(text: str) -> Any:
-    try:
-        return get_datetime(text.replace("T", " ")) if text.strip() else None
-    except ValueError:
-        reasons.refuse("bad_date")
 
 
 def _options(doctype: str, label: str, order: str, filters: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:

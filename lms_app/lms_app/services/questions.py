@@ -13,6 +13,9 @@ from lms_app.services.scoring import Option, Question
 NO_TEXT, FEW_OPTIONS, NO_RIGHT, SAME_OPTION = "no_text", "few_options", "no_right_option", "same_option"
 NO_KEY, BAD_NUMBER, BAD_GAPS, NO_TRUTH = "no_key", "bad_number", "bad_gaps", "no_truth"
 
+# What a column of the database holds.
+MOST_TOLERANCE = 1_000_000_000
+
 TRUE, FALSE = "True", "False"
 
 Row = Mapping[str, Any]
@@ -66,12 +69,16 @@ def _of_kind(question: Row, options: Sequence[Option]) -> Iterator[str]:
         yield NO_TRUTH
     if kind in scoring.WRITTEN and not (options and all(option.key for option in options)):
         yield NO_KEY
-    if kind == scoring.NUMERIC and any(option.key and scoring.number(option.key) is None for option in options):
+    if kind == scoring.NUMERIC and any(_is_bad_number(option) for option in options):
         yield BAD_NUMBER
     if kind == scoring.CLOZE:
         asked = {int(gap) for gap in scoring.GAP.findall(question.get("body") or "")}
         if not asked or asked != {option.gap for option in options}:
             yield BAD_GAPS
+
+
+def _is_bad_number(option: Option) -> bool:
+    return bool(option.key and scoring.number(option.key) is None) or option.tolerance > MOST_TOLERANCE
 
 
 def _option(row: Row) -> Option:

@@ -5,7 +5,7 @@ from typing import Any
 
 import frappe
 
-from lms_app.services import attempts, markup, moments, reasons, review, rights, scoring
+from lms_app.services import attempts, markup, moments, numbers, reasons, review, rights
 from lms_app.services.quiz_content import BANK, FIXED, QUESTION, QUIZ, RANDOM
 
 LONGEST_TITLE, LONGEST_TEXT = 140, 20_000
@@ -82,9 +82,7 @@ def save(course: str, name: str, values: Mapping[str, str], slots: Sequence[Mapp
     reasons.refuse("" if title else "no_title")
     reasons.refuse("too_long" if len(title) > LONGEST_TITLE or len(values.get("intro") or "") > LONGEST_TEXT else "")
     rules: dict[str, Any] = {field: _number(values.get(field)) for field in NUMBERS}
-    percent = scoring.number(values.get("pass_percent") or "0")
-    reasons.refuse("" if percent is not None and 0 <= percent <= 100 else "bad_percent")
-    rules["pass_percent"] = float(percent or 0)
+    rules["pass_percent"] = numbers.of_form(values.get("pass_percent") or "", 100, "bad_percent")
     rules |= {field: int(bool(values.get(field))) for field in CHECKS}
     rules |= {field: moments.of_form(values.get(field)) for field in MOMENTS}
     for field, known in CHOICES.items():
@@ -112,12 +110,8 @@ def _slot(given: Mapping[str, str]) -> dict[str, Any]:
     reasons.refuse("" if kind in ("question", "bank") and frappe.db.exists(source, name) else "no_question")
     row = {"kind": FIXED if is_fixed else RANDOM, "count": max(1, _number(given.get("count"))), "points": 0.0}
     row["question" if is_fixed else "bank"] = name
-    points = scoring.number(given.get("points") or "0")
-    reasons.refuse("" if points is not None and 0 <= points <= 1000 else "bad_points_column")
-    return {**row, "points": float(points or 0)}
+    return {**row, "points": numbers.of_form(given.get("points") or "", 1000, "bad_points_column")}
 
 
 def _number(text: str | None) -> int:
-    plain = (text or "0").strip()
-    reasons.refuse("" if plain.isascii() and plain.isdigit() and int(plain[:7]) <= MOST else "bad_number")
-    return int(plain)
+    return numbers.whole_of_form(text or "", MOST, "bad_number")

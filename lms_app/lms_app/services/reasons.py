@@ -151,7 +151,6 @@ def _sentences() -> dict[str, str]:
         "no_feedback": _("Write down what can be made better."),
         "until_past": _("This date has passed already."),
         "needs_until": _("Nothing is taken any more: say until when it can be handed in again."),
-        "bad_date": _("This is not a date."),
         "invitation_unknown": _("This invitation does not exist."),
         "invitation_used": _("This invitation has been used already."),
         "invitation_revoked": _("This invitation has been taken back."),

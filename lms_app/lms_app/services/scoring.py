@@ -24,6 +24,8 @@ GAP = re.compile(r"\[\[(\d{1,2})\]\]")
 
 _SPACES = re.compile(r"\s")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?")
+# More than any science counts, and less than what a number of the machine can be made of.
+_LONGEST, _MOST = 200, 10**100
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,15 @@ def share(question: Question, answer: Any) -> Fraction | None:
 
 
 def number(text: str) -> Fraction | None:
-    """Return the number that somebody wrote, with a point or a comma for decimals; None if it is none.
+    """Return the number that somebody wrote, with a point or a comma for decimals; None if it is none, or beyond 1e100.
 
     Spaces between groups of digits are allowed, and commas for them are not: 1,500 is one and a half.
     """
     plain = _SPACES.sub("", unicodedata.normalize("NFKC", text)).replace("\u2212", "-")
-    return Fraction(plain.replace(",", ".")) if _NUMBER.fullmatch(plain) else None
+    if len(plain) > _LONGEST or not _NUMBER.fullmatch(plain):
+        return None
+    found = Fraction(plain.replace(",", "."))
+    return found if abs(found) <= _MOST else None
 
 
 def alike(one: str, other: str, *, is_case_sensitive: bool) -> bool:

@@ -10,11 +10,13 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import addresses, choices, content, documents, lesson_form, outline, reasons, rights
+from lms_app.services import addresses, choices, content, documents, lesson_form, numbers, outline, reasons, rights
 
 LESSON = "Academy Lesson"
 TEXTS = ("title",)
 COUNTS = ("minutes", "video_percent")
+# Those of all lessons of a course are added up.
+MOST_COUNTED = 100_000
 CHECKS = ("is_required", "is_preview")
 SELECTS = ("kind", "completion_rule")
 DRAFT = "Draft"
@@ -118,8 +120,7 @@ def _write(doc: Document, values: Mapping[str, str]) -> None:
 
 def _value(field: str, text: str, links: set[str]) -> Any:
     if field in COUNTS:
-        reasons.refuse("" if text.isdecimal() or not text else "bad_count")
-        return int(text or 0)
+        return numbers.whole_of_form(text, MOST_COUNTED)
     if field in CHECKS:
         return int(text == "1")
     if field in SELECTS:

@@ -615,7 +615,9 @@ class TestByRequest(SiteTestCase):
                 answer = self.call(method, key=key, **given)
                 self.assertEqual((answer.status_code, answer.json["reason"]), (403, "not_staff"), method)
         answer = self.call("give_back", key=self.lead, submission=name, feedback="x", until="tomorrow")
-        self.assertEqual((answer.status_code, answer.json["reason"]), (400, "bad_date"))
+        self.assertEqual((answer.status_code, answer.json["reason"]), (409, "bad_day"))
+        answer = self.call("grade", key=self.lead, submission=name, points="nan")
+        self.assertEqual((answer.status_code, answer.json["reason"]), (409, "bad_grade"))
 
     def test_what_one_pupil_hands_in_is_on_no_page_of_another(self):
         made = self.assignment()

@@ -114,6 +114,11 @@ class TestQuestionPages(SiteTestCase):
             ({"kind": "Short Text", "body": "Which?", "key-1": "a", "weight-1": "101"}, "from -100 to 100"),
             ({"kind": "Essay", "body": " "}, "the text is missing"),
             ({"kind": "Essay", "body": "Why?", "points": "many"}, "points must be a number"),
+            ({"kind": "Essay", "body": "Why?", "points": ""}, "points must be a number"),
+            ({"kind": "Essay", "body": "Why?", "points": "1e400"}, "points must be a number"),
+            ({"kind": "Numeric", "body": "How many?", "key-1": "1", "tolerance-1": "1e400"}, "this is no number"),
+            ({"kind": "Numeric", "body": "How many?", "key-1": "1", "tolerance-1": "1e20"}, "this is no number"),
+            ({"kind": "Short Text", "body": "Which?", "key-1": "a", "weight-1": "1e400"}, "this is no number"),
             ({"kind": "Cloze", "body": "[[1]]", "key-1": "a", "gap-1": "2"}, "gaps"),
         ):
             answer = self.send(f"/{self.bank}/q/new", **{"points": "1", **given})
@@ -193,6 +198,10 @@ class TestQuestionPages(SiteTestCase):
             ({"title": " "}, "the title is missing"),
             ({"pass_percent": "101"}, "from 0 to 100"),
             ({"attempts": "-1"}, "this is no number"),
+            ({"attempts": "9" * 5000}, "this is no number"),
+            ({"attempts": "0000000" + "9" * 12}, "this is no number"),
+            ({"pass_percent": "1e400"}, "from 0 to 100"),
+            ({"opens_on": "2030-01-01T10:00+01:00"}, "This is no day and time"),
             ({"grading": "Best"}, "Choose one of the list"),
             ({"opens_on": "soon"}, "This is no day and time"),
             ({"opens_on": "2030-01-02T10:00", "closes_on": "2030-01-01T10:00"}, "cannot close before it opens"),

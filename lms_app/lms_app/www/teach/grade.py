@@ -7,7 +7,7 @@ from frappe import _
 
 from lms_app import pages
 from lms_app.api import quiz as quizzes
-from lms_app.services import grading, grading_queue, reasons, scoring, teaching
+from lms_app.services import grading, grading_queue, numbers, teaching
 
 no_cache = 1
 
@@ -49,9 +49,8 @@ def get_context(context: frappe._dict) -> None:
 
 def _grade(form: frappe._dict, user: str, attempt: str, position: int, slug: str) -> str:
     """Keep a grade, and return the address of what is read next."""
-    points = scoring.number(str(form.get("points") or ""))
-    reasons.refuse("bad_points" if points is None else "")
-    quizzes.grade(attempt, position, float(points or 0), str(form.get("comment") or ""))
+    points = numbers.of_form(str(form.get("points") or ""), reason="bad_points", is_needed=True)
+    quizzes.grade(attempt, position, points, str(form.get("comment") or ""))
     graded = grading_queue.answer(user, attempt, position)
     queue = grading_queue.waiting(user, teaching.course(slug, user).name if slug else None)
     following = grading_queue.after(queue, graded.path, graded.since)

@@ -5,7 +5,7 @@ from frappe import _
 
 from lms_app import pages
 from lms_app.api import questions as api
-from lms_app.services import question_bank, questions, reasons, rights, scoring, teaching
+from lms_app.services import numbers, question_bank, questions, reasons, rights, scoring, teaching
 
 no_cache = 1
 
@@ -57,8 +57,7 @@ def get_context(context: frappe._dict) -> None:
 
 def _save(form: frappe._dict, bank: str, name: str) -> str:
     typed = _typed(form, str(form.get("kind") or ""))
-    points = scoring.number(typed["points"])
-    reasons.refuse("bad_points_column" if points is None else "")
+    points = numbers.of_form(typed["points"], question_bank.MOST_POINTS, "bad_points_column", is_needed=True)
     api.save(
         bank,
         typed["body"],
@@ -66,7 +65,7 @@ def _save(form: frappe._dict, bank: str, name: str) -> str:
         kind=str(form.get("kind") or ""),
         question="" if name == NEW else name,
         title=typed["title"],
-        points=float(points or 0),
+        points=points,
         truth=typed["truth"],
         explanation=typed["explanation"],
         is_partial=bool(typed["is_partial"]),
