@@ -1,13 +1,54 @@
+import re
+
 import frappe
 from frappe.utils import add_to_date, now_datetime
 from werkzeug.test import TestResponse
 
-from lms_app.services import access, assignment_grading, enrolment, grading_queue, submissions
+from lms_app.services import (
+    access,
+    assignment_form,
+    assignment_grading,
+    enrolment,
+    grading_queue,
+    students,
+    submissions,
+)
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
 
 CANARY = "canary-of-another-course"
+# Forms as their pages send them.
+RUBRIC = {
+    "title": "A loaf",
+    "title-1": "Crumb",
+    "description-1": "What the cut shows.",
+    "title-1-1": "Dense",
+    "points-1-1": "1",
+    "title-1-2": "Open",
+    "points-1-2": "2,5",
+    "title-2": "Crust",
+    "title-2-1": "Brown",
+    "points-2-1": "2",
+}
+ASSIGNMENT = {
+    "title": "Bake a loaf",
+    "instructions": "Bake **one**.",
+    "due_on": "2027-01-15T18:00",
+    "cut_off_on": "2027-01-20T18:00",
+    "late_policy": "Loses Points",
+    "late_percent": "12,5",
+    "late_most": "50",
+    "accepts_text": "1",
+    "accepts_files": "1",
+    "file_types": "pdf, jpg",
+    "file_size": "5",
+    "file_count": "2",
+    "attempts": "3",
+    "grading": "Highest",
+    "points": "20",
+    "pass_percent": "60",
+}
 
 
 def text(answer: TestResponse) -> str:
@@ -165,7 +206,7 @@ class TestGradingWork(PagesCase):
             self.assertEqual(answer.status_code, 409, points[:9])
             self.assertIn("Good work</textarea>", text(answer))
         for until in ("tomorrow", "2026-01-01T10:00+02:00"):
-            self.assertEqual(self.send(self.path(name), deed="back", feedback="x", until=until).status_code, 400)
+            self.assertEqual(self.send(self.path(name), deed="back", feedback="x", until=until).status_code, 409)
         self.assertEqual(self.send(self.path(name), points="8,5").status_code, 303)
         self.assertEqual(self.kept(name, "state", "points"), ("Graded", 8.5))
         self.assertIn('value="8.5"', self.see(self.path(name)))
@@ -219,3 +260,201 @@ class TestGradingWork(PagesCase):
             self.assertEqual(len(grading_queue.waiting(self.lead, self.course.name)), 2)
         with self.assertQueryCount(10):
             grading_queue.work(self.lead, self.first)
+
+
+class TestAuthoring(PagesCase):
+    def setUp(self):
+        self.path = f"/teach/c/{self.course.slug}"
+
+    def only(self, doctype: str):
+        return frappe.get_last_doc(doctype, {"course": self.course.name})
+
+    def made(self, **values: str):
+        answer = self.send(f"{self.path}/assignments/new", **{**ASSIGNMENT, **values})
+        self.assertEqual((answer.status_code, answer.location), (303, f"{self.path}/assignments?said=assignment"))
+        return self.only("Academy Assignment")
+
+    def made_rubric(self, **values: str):
+        answer = self.send(f"{self.path}/rubrics/new", **{**RUBRIC, **values})
+        self.assertEqual((answer.status_code, answer.location), (303, f"{self.path}/assignments?said=rubric"))
+        return self.only("Academy Rubric")
+
+    def shown(self, path: str) -> dict[str, str]:
+        """Return what the form of a page would send as it is."""
+        page = self.see(path)
+        fields = re.findall(r'<input [^>]*name="([\w-]+)"(?: type="text")?[^>]* value="([^"]*)"', page)
+        return dict(fields)
+
+    def test_an_assignment_is_made_and_changed_by_a_form_with_all_its_rules(self):
+        self.assertIn("No assignment yet", self.see(f"{self.path}/assignments"))
+        made = self.made()
+        kept = {
+            field: made.get(field) for field in ("late_policy", "late_percent", "grading", "attempts", "file_count")
+        }
+        wanted = {"late_policy": "Loses Points", "late_percent": 12.5, "grading": "Highest"}
+        self.assertEqual(kept, {**wanted, "attempts": 3, "file_count": 2})
+        self.assertEqual((str(made.due_on), made.accepts_url, made.rubric), ("2027-01-15 18:00:00", 0, None))
+        listed = self.see(f"{self.path}/assignments")
+        self.assertIn("Bake a loaf", listed)
+        self.assertIn("In no lesson yet", listed)
+        path = f"{self.path}/assignments/{made.name}"
+        page = self.see(path)
+        self.assertIn('value="2027-01-15T18:00"', page)
+        self.assertIn('value="12.5"', page)
+        seen = self.shown(path)["seen"]
+        answer = self.send(path, seen=seen, **{**ASSIGNMENT, "title": "Bake two", "accepts_text": ""})
+        self.assertEqual(answer.status_code, 303)
+        made.reload()
+        self.assertEqual((made.title, made.accepts_text), ("Bake two", 0))
+
+    def test_a_form_that_is_stale_overwrites_nothing_before_it_is_said_so(self):
+        made, rubric = self.made(), self.made_rubric()
+        for path, form, doctype, name in (
+            (f"{self.path}/assignments/{made.name}", ASSIGNMENT, "Academy Assignment", made.name),
+            (f"{self.path}/rubrics/{rubric.name}", RUBRIC, "Academy Rubric", rubric.name),
+        ):
+            seen = self.shown(path)["seen"]
+            self.assertEqual(self.send(path, seen=seen, **{**form, "title": "Theirs"}).status_code, 303)
+            answer = self.send(path, seen=seen, **{**form, "title": "Mine"})
+            self.assertEqual(answer.status_code, 409)
+            self.assertIn("has saved this since you opened it", text(answer))
+            self.assertIn('value="Mine"', text(answer))
+            self.assertEqual(frappe.db.get_value(doctype, name, "title"), "Theirs")
+            over = re.search(r'name="over" value="([^"]+)"', text(answer))[1]
+            self.assertEqual(self.send(path, seen=seen, over=over, **{**form, "title": "Mine"}).status_code, 303)
+            self.assertEqual(frappe.db.get_value(doctype, name, "title"), "Mine")
+
+    def test_what_cannot_be_is_refused_and_what_was_written_is_kept(self):
+        for wrong in (
+            {"title": " "},
+            {"instructions": ""},
+            {"accepts_text": "", "accepts_files": ""},
+            {"file_types": ""},
+            {"cut_off_on": "2027-01-01T18:00"},
+            {"due_on": "soon"},
+            {"late_percent": "101"},
+            {"attempts": "1.5"},
+            {"attempts": "-1"},
+            {"points": "1e400"},
+            {"points": "9" * 5000},
+            {"points": "0"},
+            {"pass_percent": "nan"},
+            {"grading": "Average"},
+            {"late_policy": ""},
+        ):
+            answer = self.send(f"{self.path}/assignments/new", **{**ASSIGNMENT, **wrong})
+            self.assertEqual(answer.status_code, 409, wrong)
+            self.assertIn('role="alert"', text(answer), wrong)
+            self.assertIn("pdf, jpg" if "file_types" not in wrong else "Bake **one**.", text(answer), wrong)
+        self.assertEqual(frappe.db.count("Academy Assignment", {"course": self.course.name}), 0)
+
+    def test_a_rubric_is_made_and_changed_and_what_is_there_keeps_its_place_in_grades(self):
+        rubric = self.made_rubric()
+        levels = [(row.criterion, row.title, row.points) for row in rubric.levels]
+        self.assertEqual(levels, [("Crumb", "Dense", 1), ("Crumb", "Open", 2.5), ("Crust", "Brown", 2)])
+        before = {row.anchor: row.name for row in (*rubric.criteria, *rubric.levels)}
+        path = f"{self.path}/rubrics/{rubric.name}"
+        form = self.shown(path)
+        self.assertEqual(form["title-1-2"], "Open")
+        answer = self.send(path, **{**form, "title-1": "Inside", "title-1-3": "Very open", "points-1-3": "4"})
+        self.assertEqual(answer.status_code, 303)
+        rubric.reload()
+        after = {row.anchor: row.name for row in (*rubric.criteria, *rubric.levels)}
+        self.assertLessEqual(before.items(), after.items())
+        self.assertEqual(
+            [(row.criterion, row.title) for row in rubric.levels],
+            [("Inside", "Dense"), ("Inside", "Open"), ("Inside", "Very open"), ("Crust", "Brown")],
+        )
+        # A criterion goes with its levels.
+        form = self.shown(path)
+        gone = {key: "" for key in form if re.fullmatch(r"(title|points|description)-2(-\d+)?", key)}
+        self.assertEqual(self.send(path, **{**form, **gone}).status_code, 303)
+        rubric.reload()
+        self.assertEqual([row.title for row in rubric.criteria], ["Inside"])
+        self.assertEqual(len(rubric.levels), 3)
+
+    def test_a_rubric_by_which_nobody_could_judge_is_refused_and_what_was_written_is_kept(self):
+        for wrong in (
+            {"title": ""},
+            {"title-2-1": "", "points-2-1": ""},
+            {"title-2": "Crumb"},
+            {"title-1-2": "Dense"},
+            {"title-2": ""},
+            {"title-1-1": ""},
+            {"points-1-1": "-1"},
+            {"points-1-1": "many"},
+            {"points-1-1": "0", "points-1-2": "0", "points-2-1": "0"},
+        ):
+            answer = self.send(f"{self.path}/rubrics/new", **{**RUBRIC, **wrong})
+            self.assertEqual(answer.status_code, 409, wrong)
+            self.assertIn('role="alert"', text(answer), wrong)
+            self.assertIn("What the cut shows.", text(answer), wrong)
+        self.assertEqual(frappe.db.count("Academy Rubric", {"course": self.course.name}), 0)
+
+    def test_more_rows_are_a_form_that_writes_nothing(self):
+        few = self.see(f"{self.path}/rubrics/new").count('name="title-')
+        answer = self.send(f"{self.path}/rubrics/new", deed="more", **RUBRIC)
+        self.assertEqual(answer.status_code, 200)
+        self.assertGreater(text(answer).count('name="title-'), few)
+        self.assertIn('value="2,5"', text(answer))
+        self.assertEqual(frappe.db.count("Academy Rubric", {"course": self.course.name}), 0)
+
+    def test_nothing_is_removed_that_something_needs(self):
+        rubric = self.made_rubric()
+        made = self.made(rubric=rubric.name)
+        path, of_rubric = f"{self.path}/assignments/{made.name}", f"{self.path}/rubrics/{rubric.name}"
+        self.assertEqual(self.send(of_rubric, deed="remove").status_code, 409)
+        part = frappe.get_doc("Academy Module", {"course": self.course.name})
+        lesson = school.lesson(
+            part, title="A loaf", kind="Assignment", assignment=made.name, completion_rule="Submitted", blocks=[]
+        )
+        assignment_grading.grant(made.name, students.find(self.ada), days=2)
+        frappe.db.commit()
+        self.assertEqual(self.send(path, deed="remove").status_code, 409)
+        submissions.save(self.ada, made.name, 1, "x")
+        frappe.db.set_value("Academy Lesson", lesson.name, "assignment", None)
+        frappe.db.commit()
+        answer = self.send(path, deed="remove")
+        self.assertEqual(answer.status_code, 409)
+        self.assertIn("kept with their work", text(answer))
+        frappe.db.delete("Academy Submission", {"assignment": made.name})
+        frappe.db.commit()
+        for one in (path, of_rubric):
+            self.assertEqual(self.send(one, deed="remove").location, f"{self.path}/assignments?said=removed")
+        self.assertFalse(frappe.db.exists("Academy Override", {"item": made.name}))
+
+    def test_the_editor_of_lessons_offers_assignments_and_says_their_rules_in_words(self):
+        self.made()
+        slug = frappe.db.get_value("Academy Lesson", {"course": self.course.name}, "slug")
+        page = self.see(f"{self.path}/l/{slug}")
+        self.assertIn(">Bake a loaf</option>", page)
+        for words in ("Its assignment was handed in", "Its assignment was graded well enough to pass"):
+            self.assertIn(words, page)
+
+    def test_who_may_not_change_the_course_neither_reads_nor_writes(self):
+        made, rubric = self.made(), self.made_rubric()
+        paths = ("assignments", "assignments/new", f"assignments/{made.name}", "rubrics/new", f"rubrics/{rubric.name}")
+        for who in ("helper", "other", "pupil"):
+            for path in paths:
+                for form in (None, {**ASSIGNMENT, **RUBRIC, "seen": "x"}, {"deed": "remove"}):
+                    if path == "assignments" and form:
+                        continue
+                    answer = ask(f"{self.path}/{path}", form, key=self.keys[who])
+                    self.assertEqual(answer.status_code, 403, (who, path, form))
+                    self.assertNotIn("Bake **one**", text(answer).split("<form")[0])
+        # What is of another course is at no address of this one.
+        elsewhere = school.assignment(self.foreign)
+        frappe.db.commit()
+        path = f"{self.path}/assignments/{elsewhere.name}"
+        self.assertEqual(ask(path, key=self.keys["lead"]).status_code, 404)
+        self.assertGreaterEqual(self.send(path, deed="remove").status_code, 403)
+        self.assertGreaterEqual(self.send(path, seen="x", **ASSIGNMENT).status_code, 403)
+        self.assertTrue(frappe.db.exists("Academy Assignment", {"name": elsewhere.name, "course": self.foreign.name}))
+        self.assertNotIn(">Assignments</a>", self.see("/teach/grading?course=" + self.course.slug, "helper"))
+
+    def test_the_lists_ask_one_each(self):
+        self.made(rubric=self.made_rubric().name)
+        with self.assertQueryCount(1):
+            self.assertEqual(len(assignment_form.listed(self.course.name)), 1)
+        with self.assertQueryCount(1):
+            self.assertEqual(assignment_form.rubrics(self.course.name)[0]["count"], 2)

@@ -9,7 +9,7 @@ from frappe import _
 
 from lms_app import pages
 from lms_app.api import assignment as api
-from lms_app.services import assignment_grading, assignments, grading_queue, reasons, scoring, teaching
+from lms_app.services import assignment_grading, assignments, grading_queue, numbers, teaching
 
 no_cache = 1
 
@@ -76,11 +76,8 @@ def _grade(form: frappe._dict, found: frappe._dict, *, is_told: bool) -> None:
     typed = _typed(form)
     given: dict[str, Any] = {"levels": typed.levels, "comments": typed.comments}
     if not found.criteria:
-        points = scoring.number(typed.points) if typed.points.strip() else None
-        # Bounded before it is a float, which has an end.
-        reasons.refuse("" if points is None or 0 <= points <= found.most else "bad_grade")
-        reasons.refuse("bad_grade" if points is None and typed.points.strip() else "")
-        given = {"points": None if points is None else float(points)}
+        points = typed.points.strip() or None
+        given = {"points": points and numbers.of_form(points, reason="bad_grade")}
     api.grade(found.submission.name, **given, feedback=typed.feedback, is_told=is_told)
 
 
