@@ -73,6 +73,8 @@ def test_a_pupil_can_be_given_days_dates_and_versions():
     )
     assert assignments.overridden(Rules(attempts=0), Override(3, 2)) == Rules(attempts=0)
     assert assignments.overridden(rules, None) == rules
+    last = Rules(due_on=datetime(9999, 12, 31))
+    assert assignments.overridden(last, Override(days=3650)).due_on == datetime.max
 
 
 def test_days_more_end_at_the_same_hour_also_when_clocks_change_in_between():

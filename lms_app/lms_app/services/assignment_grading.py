@@ -18,6 +18,7 @@ from lms_app.services import (
     assignments,
     attempts,
     completion,
+    documents,
     enrolment,
     events,
     markup,
@@ -33,7 +34,9 @@ from lms_app.services.assignments import Criterion
 
 SCORE = "Academy Submission Score"
 MOST_WAITING = 200
-LONGEST_FEEDBACK, LONGEST_COMMENT = 20_000, 2000
+LONGEST_FEEDBACK, LONGEST_COMMENT, LONGEST_NOTE = 20_000, 2000, 500
+# What one pupil can be given beyond the others.
+MOST_DAYS, MOST_VERSIONS = 3650, 100
 _LOCKED = (
     *("name", "assignment", "course", "lesson", "student", "enrollment", "version", "state", "submitted_on"),
     *("again_until", "is_whole", "given", "most"),
@@ -231,15 +234,40 @@ def grant(
     cut_off_on: datetime | None = None,
     note: str = "",
 ) -> str:
-    """Give one pupil other dates, or more versions, than the others; return the override, of which there is one."""
+    """Give one pupil other dates, or more versions, than the others; return the override, of which there is one.
+
+    Nothing of all takes back what was given, and returns nothing. Raises RefusedError for more than can be given, and
+    for a pupil of another course.
+    """
+    reasons.refuse("" if 0 <= days <= MOST_DAYS and 0 <= attempts <= MOST_VERSIONS else "bad_grant")
+    reasons.refuse("too_long" if len(note) > LONGEST_NOTE else "")
     key = {"item_type": ASSIGNMENT, "item": assignment, "student": student}
     known = frappe.db.get_value(OVERRIDE, key, "name", for_update=True)
+    if not (days or attempts or due_on or cut_off_on):
+        if known:
+            frappe.delete_doc(OVERRIDE, known, ignore_permissions=True)
+        return ""
     course = frappe.db.get_value(ASSIGNMENT, assignment, "course")
     doc = frappe.get_doc(OVERRIDE, known) if known else frappe.get_doc({"doctype": OVERRIDE, **key, "course": course})
     doc.update({"extra_days": days, "extra_attempts": attempts, "due_on": due_on, "closes_on": cut_off_on})
     doc.note = note.strip() or None
-    doc.save(ignore_permissions=True)
-    return doc.name
+    return str(documents.keep(doc).name)
+
+
+def granted(course: str, student: str) -> list[frappe._dict]:
+    """Return the assignments of a course by title, each with what a pupil was given in it, in one query.
+
+    A row has name, title, attempts, has_dates, and extra_days, extra_attempts, due_on, closes_on and note of the
+    override.
+    """
+    return frappe.db.sql(
+        "SELECT a.name, a.title, a.attempts, a.due_on IS NOT NULL OR a.cut_off_on IS NOT NULL has_dates, o.extra_days,"
+        " o.extra_attempts, o.due_on, o.closes_on, o.note FROM `tabAcademy Assignment` a"
+        " LEFT JOIN `tabAcademy Override` o ON o.item = a.name AND o.item_type = %s AND o.student = %s"
+        " WHERE a.course = %s ORDER BY a.title, a.name",
+        (ASSIGNMENT, student, course),
+        as_dict=True,
+    )
 
 
 def lock(submission: str) -> frappe._dict:

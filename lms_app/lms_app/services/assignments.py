@@ -111,7 +111,7 @@ def overridden(rules: Rules, override: Override | None) -> Rules:
     days = timedelta(days=max(0, override.days))
     due_on, cut_off_on = override.due_on or rules.due_on, override.cut_off_on or rules.cut_off_on
     return replace(
-        _with_dates(rules, due_on and due_on + days, cut_off_on and cut_off_on + days),
+        _with_dates(rules, due_on and _after(due_on, days), cut_off_on and _after(cut_off_on, days)),
         attempts=rules.attempts + max(0, override.attempts) if rules.attempts else 0,
     )
 
@@ -270,6 +270,11 @@ def elsewhere(moment: datetime, school: str, reader: str | None) -> datetime | N
     except (ZoneInfoNotFoundError, ValueError):
         return None
     return there if there != moment else None
+
+
+def _after(moment: datetime, days: timedelta) -> datetime:
+    """Return a later moment; the last one that there is, where there is none so late."""
+    return moment + days if days <= datetime.max - moment else datetime.max
 
 
 def _with_dates(rules: Rules, due_on: datetime | None, cut_off_on: datetime | None) -> Rules:

@@ -6,6 +6,7 @@ from werkzeug.test import TestResponse
 
 from lms_app.services import (
     access,
+    assignment_content,
     assignment_form,
     assignment_grading,
     enrolment,
@@ -458,3 +459,53 @@ class TestAuthoring(PagesCase):
             self.assertEqual(len(assignment_form.listed(self.course.name)), 1)
         with self.assertQueryCount(1):
             self.assertEqual(assignment_form.rubrics(self.course.name)[0]["count"], 2)
+
+
+class TestGiving(PagesCase):
+    def setUp(self):
+        due = {"due_on": "2026-01-10 12:00", "cut_off_on": "2026-01-12 12:00", "attempts": 1}
+        self.made = school.assignment(self.course, **due)
+        frappe.db.commit()
+        enrolled = access.enrolment_of(self.ada, self.course.name).name
+        self.path = f"/teach/c/{self.course.slug}/people/p/{enrolled}"
+
+    def given(self):
+        fields = ["extra_days", "extra_attempts", "due_on", "closes_on", "note"]
+        return frappe.db.get_value("Academy Override", {"item": self.made.name}, fields)
+
+    def give(self, who: str = "lead", **values: str) -> TestResponse:
+        return self.send(self.path, who, deed="grant", assignment=self.made.name, **values)
+
+    def test_one_pupil_is_given_days_and_versions_and_they_are_taken_back(self):
+        answer = self.give(days="3", versions="2", note="Was ill")
+        self.assertEqual((answer.status_code, answer.location), (303, f"{self.path}?said=grant"))
+        self.assertEqual(self.given(), (3, 2, None, None, "Was ill"))
+        page = self.see(self.path)
+        for words in ("3 days more", "2 versions more", "Was ill"):
+            self.assertIn(words, page)
+        rules = assignment_content.rules(assignment_content.of(self.made.name), students.find(self.ada))
+        self.assertEqual((str(rules.due_on), rules.attempts), ("2026-01-13 12:00:00", 3))
+        self.assertEqual(self.give(days="0", versions="").status_code, 303)
+        self.assertIsNone(self.given())
+
+    def test_more_than_can_be_given_is_refused_and_nothing_breaks(self):
+        for wrong in (
+            {"days": "3651"},
+            {"days": "-1"},
+            {"days": "9" * 5000},
+            {"versions": "101"},
+            {"versions": "x"},
+            {"due_on": "soon"},
+            {"due_on": "2026-02-02T10:00", "cut_off_on": "2026-02-01T10:00"},
+            {"days": "1", "note": "x" * 501},
+        ):
+            answer = self.give(**wrong)
+            self.assertEqual(answer.status_code, 409, wrong)
+            self.assertIn('role="alert"', text(answer), wrong)
+        self.assertIsNone(self.given())
+
+    def test_who_may_not_change_the_course_gives_nothing(self):
+        for who in ("helper", "other", "pupil"):
+            self.assertEqual(self.give(who, days="3").status_code, 403, who)
+        self.assertIsNone(self.given())
+        self.assertNotIn('value="grant"', self.see(self.path, "helper"))
