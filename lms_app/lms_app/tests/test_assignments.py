@@ -798,6 +798,11 @@ class TestAtOnce(SiteTestCase):
         self.assertEqual(self.states(made), ["Draft"])
         refused = [one for one in found if isinstance(one, Exception)]
         self.assertEqual([one.reason for one in refused], ["too_many_files"] * 2, found)
+        draft = frappe.db.get_value(
+            "Academy Submission", {"assignment": made.name}, ["name", "file_count"], as_dict=True
+        )
+        there = frappe.db.count("File", {"attached_to_doctype": "Academy Submission", "attached_to_name": draft.name})
+        self.assertEqual((there, draft.file_count), (4, 4))
 
     def test_removing_a_file_at_once_removes_one(self):
         made, user = self.assignment(file_count=2), self.people[0]
