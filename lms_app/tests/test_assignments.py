@@ -144,6 +144,14 @@ def test_a_rubric_by_which_nobody_could_judge_is_told(criteria, levels, reasons)
     assert assignments.rubric_faults(criteria, levels) == reasons
 
 
+def test_a_rubric_has_no_more_rows_than_its_form():
+    few = [("Crumb", f"Level {number}", 1) for number in range(assignments.MOST_LEVELS)]
+    assert assignments.rubric_faults(["Crumb"], few) == []
+    assert assignments.rubric_faults(["Crumb"], [*few, ("Crumb", "One more", 1)]) == ["too_many_rows"]
+    many = [str(number) for number in range(assignments.MOST_CRITERIA + 1)]
+    assert assignments.rubric_faults(many, [(title, "Met", 1) for title in many]) == ["too_many_rows"]
+
+
 def test_only_what_is_graded_counts_by_the_last_or_the_highest_version():
     versions = [(GRADED, Fraction(90)), (GRADED, Fraction(70)), (RETURNED, Fraction(100)), (SUBMITTED, Fraction(99))]
     assert assignments.result("Last", versions) == 70

@@ -10,7 +10,6 @@ from lms_app.services import assignments, choices, documents, moments, numbers, 
 from lms_app.services.assignment_content import ASSIGNMENT, OVERRIDE, RUBRIC, SUBMISSION
 
 LONGEST_TITLE, LONGEST_TEXT, LONGEST_LINE = 140, 20_000, 1000
-MOST_ROWS, MOST_LEVELS = 50, 20
 # The most that a form may say, of each number.
 COUNTS = {"attempts": 100, "file_size": 10_000, "file_count": 100}
 AMOUNTS = {"late_percent": 100, "late_most": 100, "pass_percent": 100, "points": 100_000}
@@ -139,7 +138,6 @@ def save_rubric(
     doc = _open(RUBRIC, course, name, seen)
     reasons.refuse("" if title.strip() else "empty_title")
     reasons.refuse("too_long" if len(title) > LONGEST_TITLE else "")
-    reasons.refuse("too_many_rows" if len(criteria) > MOST_ROWS or len(levels) > MOST_ROWS * MOST_LEVELS else "")
     titles = {str(number): (row.get("title") or "").strip() for number, row in enumerate(criteria, 1)}
     of = [row for row in criteria if (row.get("title") or "").strip()]
     asked = [_row(row, doc.get("criteria")) for row in of]

@@ -5,7 +5,7 @@ from frappe import _
 
 from lms_app import pages
 from lms_app.api import assignments as api
-from lms_app.services import assignment_form, reasons, teaching
+from lms_app.services import assignment_form, assignments, reasons, teaching
 
 no_cache = 1
 
@@ -39,12 +39,12 @@ def get_context(context: frappe._dict) -> None:
     rows = [*page.criteria, *(frappe._dict(levels=[]) for _number in range(spare))]
     for row in rows:
         blank = max(SPARE_LEVELS, FIRST_LEVELS - len(row.levels)) + more
-        row.levels = [*row.levels, *({} for _number in range(blank))][: assignment_form.MOST_LEVELS]
+        row.levels = [*row.levels, *({} for _number in range(blank))][: assignments.MOST_LEVELS]
     context.update(
         {
             "is_new": name == NEW,
             "path": f"/teach/c/{context.course.slug}/assignments",
-            "rows": rows[: assignment_form.MOST_ROWS],
+            "rows": rows[: assignments.MOST_CRITERIA],
             "newer": context.fault.details.get("seen") if isinstance(context.fault, reasons.RefusedError) else None,
         }
     )
@@ -67,10 +67,10 @@ def _obey(form: frappe._dict, name: str) -> str:
 def _typed(form: frappe._dict) -> list[tuple[dict[str, str], list[dict[str, str]]]]:
     """Return the criteria of a form with their levels, in the words in which it says them; without empty ones."""
     found = []
-    for number in range(1, assignment_form.MOST_ROWS + 1):
+    for number in range(1, assignments.MOST_CRITERIA + 1):
         row = {field: str(form.get(f"{field}-{number}") or "") for field in ROW}
         levels = []
-        for place in range(1, assignment_form.MOST_LEVELS + 1):
+        for place in range(1, assignments.MOST_LEVELS + 1):
             level = {field: str(form.get(f"{field}-{number}-{place}") or "") for field in LEVEL}
             if any(level[field] for field in ("title", "points", "description")):
                 levels.append(level)
