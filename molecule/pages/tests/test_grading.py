@@ -108,7 +108,6 @@ def test_the_pages_are_accessible_and_as_wide_as_their_window(tech: School, look
     with tech.window(led(tech, made, seen.language), **seen.options) as page:
         for name, path in routes.items():
             page.goto(path)
-            for details in page.locator("main details:not([open]) > summary").all():
-                details.click()
+            page.locator("main details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
             tech.keep_picture(page, f"grading-{name}-{look}".replace(" ", "-"))
             stands(page)
