@@ -212,8 +212,10 @@ class CloneSchool:
 
     def _look(self) -> None:
         refuse_claim_of_others(self.server, self.source["slug"], "")
-        back_up_school.site_database(self.server, self.source)
-        back_up_school.require_room(self.server, f"copy `{self.source['slug']}`")
+        name = back_up_school.site_database(self.server, self.source)
+        size = sum(database.bytes_by_table(self.server.run(database.sizes(name)).stdout).values())
+        # For a while it lies there twice more, as a dump and as a database.
+        back_up_school.require_room(self.server, f"copy `{self.source['slug']}`", needed=2 * size)
 
     def _claim_name(self) -> None:
         for folder in (self._making, self._beside):

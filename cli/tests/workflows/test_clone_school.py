@@ -134,6 +134,16 @@ def test_a_routine_that_would_break_out_of_its_statement_is_refused_and_nothing_
     assert server.orphans() == []
 
 
+def test_without_room_for_a_dump_and_a_database_nothing_is_made(project: Path, server: ServerModel) -> None:
+    open_on(server, project, SLUG)
+    server.free = 512 * 1024 * 1024 + 100_000
+    run = schoolctl(project, RecordingTransport(server), *CLONE)
+    assert run.code == 1
+    assert "only 512 MB are free" in run.stderr
+    assert COPY not in store.load(rows(project))
+    assert server.orphans() == []
+
+
 def test_a_backup_that_is_under_way_is_waited_for_and_told(project: Path, server: ServerModel) -> None:
     open_on(server, project, SLUG)
     server.backups.busy = {SLUG}
