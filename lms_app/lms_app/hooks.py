@@ -71,7 +71,11 @@ website_route_rules = [
     {"from_route": "/teach/c/<slug>/people/p/<enrollment>", "to_route": "teach/pupil"},
 ]
 scheduler_events = {
-    "daily": ["lms_app.services.enrolment.expire_overdue", "lms_app.services.certificates.issue_missed"],
+    "daily": [
+        "lms_app.services.enrolment.expire_overdue",
+        "lms_app.services.certificates.issue_missed",
+        "lms_app.services.sign_up.forget_unproven",
+    ],
     "cron": {"*/5 * * * *": ["lms_app.services.quiz_engine.submit_overdue"]},
 }
 

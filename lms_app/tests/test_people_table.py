@@ -44,9 +44,14 @@ def test_what_is_wrong_is_said_with_its_line(text, faults):
 
 
 @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\r=1", "\n=1"])
-def test_no_cell_begins_like_a_formula(formula):
-    [_, [cell]] = csv.reader(io.StringIO(table.write(["name"], [[formula]]).removeprefix("\ufeff"), newline=""))
-    assert cell == f"'{formula}"
+@pytest.mark.parametrize("before", ["", "Ada", 'Ada "L"', "Ada;", "Ada\t", 'Ada;"', 'Ada; ""', "Ada\n", '"', "Ada,"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_no_cell_begins_like_a_formula_however_a_program_parts_the_cells(separator, before, formula):
+    text = before + formula
+    written = table.write([text, "email"], [["Bo", text], [text, text]]).removeprefix("\ufeff")
+    cells = [cell for row in csv.reader(io.StringIO(written, newline=""), delimiter=separator) for cell in row]
+    assert not [cell for cell in cells if cell.lstrip().startswith(("=", "+", "-", "@"))]
+    assert text.replace("'", "") in written.replace("'", "").replace('""', '"')
 
 
 def test_what_was_written_is_read_again():

@@ -19,7 +19,9 @@ def test_the_school_says_who_may_sign_up(chosen, is_invited, reason):
     assert policy.shut(chosen, is_invited=is_invited) == reason
 
 
-@pytest.mark.parametrize("email", ["ada@school.org", "a.b+c@art.school.co.uk", "ünal@schüle.de", "o'neil@school.org"])
+@pytest.mark.parametrize(
+    "email", ["ada@school.org", "a.b+c@art.school.co.uk", "u@xn--schle-kva.de", "o'neil@school.org"]
+)
 def test_addresses_are_addresses(email):
     assert policy.obstacle(email, "Ada", [], is_invited=False) == ""
 
@@ -29,6 +31,9 @@ def test_addresses_are_addresses(email):
     [
         *("", "ada", "@school.org", "ada@school", "ada@.org", "a b@school.org", "ada@school.org,bo@school.org"),
         *("Ada <ada@school.org>", "ada@school.org\nbcc:x@y.org", "ada@-school.org", f"{'a' * 140}@school.org"),
+        # Frappe would take these for none when it writes to them, or take another letter for one.
+        *("zoë@school.nl", "ada@schüle.de", "a..b@x.org", "ada.@x.org", ".ada@x.org", "a\u017fa@x.org"),
+        "ada@bi\u212a.org",
     ],
 )
 def test_what_is_no_single_address_is_refused(email):
@@ -55,7 +60,8 @@ def test_a_school_may_take_its_own_addresses_alone_but_invites_from_everywhere()
 def test_domains_are_listed_as_people_write_lists():
     assert policy.domains("school.org, @Art.School.org;\nschool.org") == ["school.org", "art.school.org"]
     assert policy.domains(None) == []
-    assert policy.no_domain("school.org, schüle.de") == ""
+    assert policy.no_domain("school.org, xn--schle-kva.de") == ""
+    assert policy.no_domain("school.org, schüle.de") == "schüle.de", "no address that is taken is in it"
     assert policy.no_domain("school.org, not a domain") == "not"
 
 

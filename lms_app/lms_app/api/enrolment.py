@@ -3,7 +3,7 @@
 import frappe
 
 from lms_app.deadlocks import tried_again
-from lms_app.services import access, enrolment, invitations, limits, reasons, rights
+from lms_app.services import access, enrolment, invitations, limits, people, reasons, rights
 
 # Teachers get a mail for each request, and pupils for each seat.
 JOINS_AN_HOUR = 30
@@ -40,8 +40,10 @@ def accept_invitation(token: str) -> dict[str, str]:
 def add(course: str, user: str) -> dict[str, str]:
     """Enrol somebody, as a teacher; return state. course: its name. user: a user's name."""
     access.to_edit(frappe.session.user, course)
-    reasons.refuse("" if frappe.db.exists("User", {"name": user, "enabled": 1}) else "unknown")
-    return {"state": enrolment.add(course, user, by=frappe.session.user).state}
+    known = frappe.db.get_value("User", {"name": user, "enabled": 1}, "name")
+    reasons.refuse("unknown" if known in (None, rights.GUEST) else "")
+    people.count(frappe.session.user)
+    return {"state": enrolment.add(course, known, by=frappe.session.user).state}
 
 
 @frappe.whitelist(methods=["POST"])
@@ -76,6 +78,7 @@ def resume(enrollment: str) -> None:
 def invite(course: str, email: str = "", max_uses: int = 1, days: int = invitations.DAYS) -> dict[str, str]:
     """Invite somebody by mail, or make a link for many, as a teacher; return the link's path: it is shown once."""
     access.to_edit(frappe.session.user, course)
+    people.count(frappe.session.user)
     return {"path": f"/i/{invitations.invite(course, email, max_uses=max_uses, days=days)}"}
 
 

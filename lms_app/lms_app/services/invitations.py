@@ -20,11 +20,13 @@ def invite(course: str, email: str = "", *, max_uses: int = 1, days: int = DAYS)
 
     email: only this address may use it, once; empty for a link that anybody may use max_uses times (1 to 500). days:
     how long, 1 to 365. Raises a ValidationError for an address that is none and for numbers out of range, RefusedError
-    for a course that is not open to pupils.
+    for a course that is not open to pupils, and for an address with an invitation that still serves.
     """
     reasons.refuse(_shut(frappe.db.get_value("Academy Course", course, "status")))
     if email:
         email, max_uses = validate_email_address(email, throw=True), 1
+        known = {"course": course, "email": email, "state": "Open", "expires_on": (">", now_datetime())}
+        reasons.refuse("invited_before" if frappe.db.exists("Academy Invitation", known) else "")
     if not 1 <= max_uses <= MOST_USES or not 1 <= days <= MOST_DAYS:
         frappe.throw(frappe._("An invitation serves 1 to {0} times, for 1 to {1} days").format(MOST_USES, MOST_DAYS))
     token = secrets.token_urlsafe(24)
@@ -44,13 +46,17 @@ def invite(course: str, email: str = "", *, max_uses: int = 1, days: int = DAYS)
 
 
 def look(token: str) -> frappe._dict:
-    """Return what the page of an invitation shows: title and slug of the course, email, reason (why not; or empty)."""
+    """Return what the page of an invitation shows: title and slug of the course, email, reason (why not; or empty).
+
+    Of one that there is, its name and max_uses as well.
+    """
     row = _find(token)
     if row is None:
         return frappe._dict(title="", slug="", email="", reason="invitation_unknown")
     course = frappe.db.get_value("Academy Course", row.course, ["title", "slug", "status"], as_dict=True)
     reason = _obstacle(row) or _shut(course.status)
-    return frappe._dict(title=course.title, slug=course.slug, email=row.email or "", reason=reason)
+    shown = {"title": course.title, "slug": course.slug, "email": row.email or "", "reason": reason}
+    return frappe._dict(shown, name=row.name, max_uses=row.max_uses)
 
 
 def accept(user: str, token: str) -> frappe._dict:

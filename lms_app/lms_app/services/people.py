@@ -7,7 +7,18 @@ from typing import Any
 import frappe
 from frappe.utils import cint, now_datetime
 
-from lms_app.services import enrolment, invitations, moments, people_table, quiz_content, reasons, rights, seats
+from lms_app.services import (
+    documents,
+    enrolment,
+    invitations,
+    limits,
+    moments,
+    people_table,
+    quiz_content,
+    reasons,
+    rights,
+    seats,
+)
 from lms_app.services.people_table import Line
 
 PAGE = 50
@@ -28,7 +39,10 @@ _ORDER = (seats.PENDING_APPROVAL, seats.PENDING_PAYMENT, seats.WAITLISTED)
 ADD, INVITE, ADDED, INVITED, FULL = "add", "invite", "added", "invited", "full"
 THERE, DISABLED, INVITED_BEFORE = "there", "disabled", "invited_before"
 
-MOST_MINUTES, MOST_ATTEMPTS = 10_000, 100
+# Each may be a mail to somebody who did not ask for it; and each look says whether an address has an account.
+BROUGHT_A_DAY, LOOKED_AT_A_DAY = 2000, 3000
+
+MOST_MINUTES, MOST_DAYS, MOST_ATTEMPTS = 10_000, 3650, 100
 LONGEST_NOTE = 500
 
 _COLUMNS = (
@@ -118,20 +132,23 @@ def bring(course: str, email: str, by: str) -> str:
 
     Raises RefusedError with the reason why neither is possible.
     """
+    reasons.refuse(_not_open(course))
     found = people_table.read(email)
     reasons.refuse("bad_address" if found.faults or len(found.lines) != 1 else "")
     [line] = found.lines
+    count(by)
     [(_, outcome, user)] = _outcomes(course, [line])
     reasons.refuse({THERE: "there_already", DISABLED: "shut_out", INVITED_BEFORE: "invited_before"}.get(outcome, ""))
     return _bring(course, line.email, user, by)
 
 
-def look(course: str, text: str) -> dict[str, Any]:
+def look(course: str, text: str, by: str) -> dict[str, Any]:
     """Return what would become of each line of a table: lines (line, email, outcome), and faults (line, words).
 
     outcome: ADD, INVITE, THERE, INVITED_BEFORE or DISABLED. With a fault nothing of it is taken.
     """
     found = people_table.read(text)
+    limits.count("look_at", by, most=LOOKED_AT_A_DAY, seconds=limits.A_DAY, times=len(found.lines))
     return {
         "lines": [
             {"line": line.number, "email": line.email, "outcome": outcome}
@@ -150,18 +167,16 @@ def take(course: str, text: str, by: str) -> dict[str, int]:
     reasons.refuse(found.faults[0].reason if found.faults else "")
     reasons.refuse(_not_open(course))
     done = {ADDED: 0, INVITED: 0, FULL: 0}
-    for line, outcome, user in _outcomes(course, found.lines):
-        if outcome not in (ADD, INVITE):
-            continue
-        try:
-            done[_bring(course, line.email, user, by)] += 1
-        except reasons.RefusedError as fault:
-            # Nothing was written for this one, and the next may have been here before, and need no seat.
-            if fault.reason != seats.FULL:
-                raise
-            frappe.clear_last_message()
-            done[FULL] += 1
+    wanted = [(line, user) for line, outcome, user in _outcomes(course, found.lines) if outcome in (ADD, INVITE)]
+    count(by, len(wanted))
+    for line, user in wanted:
+        done[_bring_or_find_full(course, line.email, user, by)] += 1
     return done
+
+
+def count(by: str, times: int = 1) -> None:
+    """Count that a teacher brings people; raises RefusedError for more than anybody needs in a day."""
+    limits.count("bring", by, most=BROUGHT_A_DAY, seconds=limits.A_DAY, times=times)
 
 
 def export(course: str) -> str:
@@ -189,7 +204,6 @@ def give(enrollment: str, quiz: str, minutes: int, attempts: int, closes_on: str
     """
     row = frappe.db.get_value("Academy Enrollment", enrollment, ["student", "course"], as_dict=True)
     reasons.refuse("" if frappe.db.get_value(quiz_content.QUIZ, quiz, "course") == row.course else "foreign_question")
-    reasons.refuse("" if 0 <= minutes <= MOST_MINUTES and 0 <= attempts <= MOST_ATTEMPTS else "bad_override")
     reasons.refuse("too_long" if len(note) > LONGEST_NOTE else "")
     values = {
         "extra_minutes": minutes,
@@ -198,26 +212,28 @@ def give(enrollment: str, quiz: str, minutes: int, attempts: int, closes_on: str
         "note": note.strip(),
     }
     which = {"item_type": quiz_content.QUIZ, "item": quiz, "student": row.student}
-    known = frappe.db.get_value(quiz_content.OVERRIDE, which, "name")
-    if not (minutes or attempts or closes_on):
+    known = frappe.db.get_value(quiz_content.OVERRIDE, which, ["name", "opens_on"], as_dict=True)
+    # When it opens for this pupil is said in the desk alone, and stays.
+    if not (minutes or attempts or closes_on or (known and known.opens_on)):
         if known:
-            frappe.delete_doc(quiz_content.OVERRIDE, known, ignore_permissions=True)
+            frappe.delete_doc(quiz_content.OVERRIDE, known.name, ignore_permissions=True)
         return
-    override = frappe.get_doc(quiz_content.OVERRIDE, known) if known else frappe.new_doc(quiz_content.OVERRIDE)
+    override = frappe.get_doc(quiz_content.OVERRIDE, known.name) if known else frappe.new_doc(quiz_content.OVERRIDE)
     override.update({**which, "course": row.course, **values})
-    override.save(ignore_permissions=True)
+    documents.keep(override)
 
 
 def _outcomes(course: str, lines: Sequence[Line]) -> list[tuple[Line, str, str]]:
     """Return what becomes of each address, and the user whose it is (nothing for none); in two queries."""
     values = {"course": course, "emails": [line.email for line in lines] or [""], "now": now_datetime()}
+    values["nobody"] = tuple(frappe.STANDARD_USERS)
     known = {
         row.email.lower(): row
         for row in frappe.db.sql(
             "SELECT u.email, u.name, u.enabled, MAX(e.state IN %(live)s) is_there FROM `tabUser` u"
             " LEFT JOIN `tabAcademy Student` s ON s.user = u.name"
             " LEFT JOIN `tabAcademy Enrollment` e ON e.student = s.name AND e.course = %(course)s"
-            " WHERE u.email IN %(emails)s AND u.name != 'Administrator' GROUP BY u.name, u.email, u.enabled",
+            " WHERE u.email IN %(emails)s AND u.name NOT IN %(nobody)s GROUP BY u.name, u.email, u.enabled",
             {**values, "live": tuple(state for state in seats.LIVE if state != seats.PENDING_APPROVAL)},
             as_dict=True,
         )
@@ -246,6 +262,17 @@ def _bring(course: str, email: str, user: str, by: str) -> str:
         return ADDED
     invitations.invite(course, email)
     return INVITED
+
+
+def _bring_or_find_full(course: str, email: str, user: str, by: str) -> str:
+    try:
+        return _bring(course, email, user, by)
+    except reasons.RefusedError as fault:
+        # Nothing was written for this one, and the next may have been here before, and need no seat.
+        if fault.reason != seats.FULL:
+            raise
+        frappe.clear_last_message()
+        return FULL
 
 
 def _not_open(course: str) -> str:

@@ -5,6 +5,7 @@ Pure: nothing here needs a site.
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,10 @@ MOST = 300
 LONGEST = 100_000
 COLUMN = "email"
 _HEADS = {COLUMN, "e-mail", "mail", "e-mail address", "email address"}
+
+# Programs set to another separator part a cell where others do not, and take quotation marks within it for letters:
+# whatever may come to stand at the beginning of a cell, behind any of these, is no formula either.
+_FORMULA_WITHIN = re.compile(r"(?<=[;\t\r\n])([\s\"]*)(?=[=+\-@])")
 
 # Reasons, beside those of addresses.
 NO_COLUMN, TOO_MANY, TOO_LONG, EMPTY, TWICE = "no_email_column", "too_many_people", "too_long", "nobody_in_it", "twice"
@@ -46,7 +51,7 @@ class Found:
 def write(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table as CSV; no cell of it is a formula to a program that opens it."""
     text = io.StringIO()
-    table = csv.writer(text)
+    table = csv.writer(text, quoting=csv.QUOTE_ALL)
     for row in (head, *rows):
         table.writerow([cell(value) for value in row])
     # By this mark such programs know that letters are not of some older alphabet.
@@ -57,7 +62,7 @@ def cell(value: object) -> str:
     """Return what a cell says, behind an apostrophe where a program would reckon with it."""
     text = "" if value is None else str(value)
     is_formula = text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n"))
-    return f"'{text}" if is_formula else text
+    return ("'" if is_formula else "") + _FORMULA_WITHIN.sub(r"\1'", text)
 
 
 def read(text: str) -> Found:

@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 
 NOW, ON_DATE, AFTER_DAYS, AFTER_MODULE = "Now", "On Date", "Days After Enrolment", "After Module"
 
+# A hundred years: days that are counted from a date lead to one that there is.
+MOST_DAYS = 36500
+
 # Reasons for a lock; `until` or `by` say the rest.
 NOT_BEFORE, MODULE_FIRST, LESSON_FIRST = "not_before", "module_first", "lesson_first"
 

@@ -15,3 +15,12 @@ def counted(address: str | None) -> str:
     if found.version == 4:
         return str(found)
     return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def network(visitor: str) -> str:
+    """Return the network, all of which one owner may have, that a visitor as counted is in: 24 bits, or 48 of IPv6."""
+    try:
+        found = ipaddress.ip_network(visitor)
+    except ValueError:
+        return visitor
+    return str(found.supernet(new_prefix=24 if found.version == 4 else 48))

@@ -76,6 +76,18 @@ class TestJoining(EnrolmentCase):
             enrolment.join(user, course.name)
         self.assertEqual(enrolment.add(course.name, user, by="Administrator").state, "Active")
 
+    def test_days_lead_to_a_date_that_there_is(self):
+        course = school.course()
+        for days in (-1, 36501, 9_999_999):
+            with self.assertRaises(frappe.ValidationError):
+                course.update({"access_days": days}).save()
+            with self.assertRaises(frappe.ValidationError):
+                school.module(course, release_rule="Days After Enrolment", release_days=days)
+        course.update({"access_days": 36500}).save()
+        school.module(course, release_rule="Days After Enrolment", release_days=36500)
+        enrolment.join(school.person("ada"), course.name)
+        self.assertTrue(catalogue.course_page(course.slug, school.person("ada")))
+
     def test_whoever_left_may_come_back_and_finds_what_they_did(self):
         course, user = school.course({}, {}), school.person("ada")
         enrolment.join(user, course.name)

@@ -3,14 +3,18 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 import frappe
+from frappe.utils import add_days, now_datetime
+from frappe.utils.password import update_password
 from werkzeug.test import TestResponse
 
-from lms_app.services import access, branding, invitations, notify, sign_up, students
+from lms_app.services import access, branding, enrolment, invitations, limits, notify, sign_up, students
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
 
 NEW = f"newcomer.{school.MARK}@example.com"
+
+LINK = frappe._dict(name="link", email="", max_uses=1)
 
 
 @contextmanager
@@ -111,7 +115,7 @@ class TestSignUp(SiteTestCase):
                 self.ask()
         with policy("Anybody", "school.org"):
             self.assertEqual(len(self.ask("ada@school.org")), 1)
-            self.assertEqual(len(self.ask(is_invited=True)), 1)
+            self.assertEqual(len(self.ask(invitation=LINK)), 1)
             with school.told(frappe.ValidationError, "other_domain"):
                 self.ask()
 
@@ -132,6 +136,75 @@ class TestSignUp(SiteTestCase):
                 self.ask(f"a{number}@example.com")
             with school.told(frappe.ValidationError, "too_often"):
                 self.ask("a2@example.com")
+
+    def test_nobody_shuts_out_the_others_by_asking_from_all_of_a_network(self):
+        with policy("Anybody"), patch.object(sign_up, "OF_NETWORK_AN_HOUR", 2):
+            for number in range(2):
+                self.ask(f"a{number}@example.com", visitor=f"2001:db8:1:{number}::/64")
+            for _ in range(5):
+                with school.told(frappe.ValidationError, "too_often"):
+                    self.ask("b@example.com", visitor="2001:db8:1:9::/64")
+            with patch.object(sign_up, "OF_SCHOOL_AN_HOUR", 3):
+                self.assertEqual(len(self.ask("c@example.com", visitor="2001:db8:2::/64")), 1)
+
+    def test_what_is_refused_counts_for_nothing(self):
+        self.addCleanup(frappe.cache.delete_keys, "often:tried")
+        for times, is_refused in ((2, False), (3, True), (3, True), (1, False), (1, True)):
+            if is_refused:
+                with school.told(frappe.ValidationError, "too_often"):
+                    limits.count("tried", "ada", most=3, seconds=60, times=times)
+            else:
+                limits.count("tried", "ada", most=3, seconds=60, times=times)
+
+    def test_what_is_counted_is_forgotten_in_time_even_if_it_is_just_being_forgotten(self):
+        self.addCleanup(frappe.cache.delete_keys, "often:tried")
+        key = frappe.cache.make_key("often:tried:ada")
+        with patch.object(type(frappe.cache), "set", side_effect=lambda *_, **__: None):
+            limits.count("tried", "ada", most=3, seconds=60)
+        self.assertGreater(frappe.cache.ttl(key), 0)
+        with school.told(frappe.ValidationError, "too_often_today"):
+            limits.count("tried", "bo", most=0, seconds=86400)
+
+    def test_a_link_makes_as_many_accounts_as_it_serves_and_each_may_ask_again(self):
+        with policy("Invited"):
+            for number in range(2):
+                self.ask(f"a{number}@example.com", invitation=LINK)
+            with school.told(frappe.ValidationError, "too_often_today"):
+                self.ask("a2@example.com", invitation=LINK)
+            self.ask("a2@example.com", invitation=frappe._dict(LINK, name="another"))
+
+    def test_a_link_to_choose_a_password_goes_to_its_user_s_own_address_alone(self):
+        ada = school.person("as")
+        alike = ada.replace("as", "a\u017f", 1)
+        self.assertEqual(self.welcome(alike), ("", "", ""))
+        frappe.db.set_value("User", ada, "email", "elsewhere@example.com")
+        self.assertEqual(self.welcome(ada), ("", "", ""))
+
+    def test_an_account_that_nobody_used_goes_again_and_no_other(self):
+        # What a round removes is removed for good, in a transaction of each.
+        self.addCleanup(frappe.db.rollback)
+        names = ("gone", "asked", "chose", "came", "joined", "staff")
+        made = {name: f"{name}.{NEW}" for name in names}
+        with school.as_user("Guest"):
+            for email in made.values():
+                self.welcome(email)
+        old = add_days(now_datetime(), -sign_up.UNPROVEN_DAYS - 1)
+        for name, email in made.items():
+            self.assertEqual(frappe.db.get_value("User", email, "owner"), "Guest")
+            row = {"creation": old}
+            if name != "asked":
+                row["last_reset_password_key_generated_on"] = old
+            frappe.db.set_value("User", email, row, update_modified=False)
+        update_password(made["chose"], "a long word of nobody's")
+        frappe.db.set_value("User", made["came"], "last_login", old)
+        enrolment.join(made["joined"], school.course().name)
+        frappe.db.set_value("User", made["staff"], "owner", "Administrator")
+        with patch.object(frappe.db, "commit"):
+            sign_up.forget_unproven()
+        left = {name for name, email in made.items() if frappe.db.exists("User", email)}
+        self.assertEqual(left, {*names} - {"gone"})
+        self.assertIsNone(students.find(made["gone"]))
+        self.assertFalse(frappe.db.exists("Contact", {"email_id": made["gone"]}))
 
     def test_a_page_elsewhere_is_not_gone_on_with(self):
         with policy("Anybody"):
@@ -224,6 +297,7 @@ class TestSignUpPages(SiteTestCase):
                 answer, _ = self.form(path, email="somebody@else.org")
             self.assertEqual((answer.status_code, answer.location), (303, f"{path}?said=sent"))
             self.assertEqual((asked.call_args.args[0], asked.call_args.args[2]), (NEW, path))
+            self.assertEqual(asked.call_args.kwargs["invitation"].max_uses, 1)
             answer, jobs = self.form(path)
             self.assertEqual((answer.status_code, jobs), (303, 1))
             self.assertIn("Look into your mails", self.page(answer.location))

@@ -6,8 +6,9 @@ from unittest.mock import patch
 import frappe
 from werkzeug.test import TestResponse
 
+from lms_app.api import enrolment as enrolment_api
 from lms_app.api import people as people_api
-from lms_app.services import access, enrolment, invitations, people, quiz_content, students
+from lms_app.services import access, assignment_grading, enrolment, invitations, people, quiz_content, students
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -85,7 +86,7 @@ class TestPeople(SiteTestCase):
         frappe.db.set_value("User", shut, "enabled", 0)
         invitations.invite(self.course.name, f"invited.{school.MARK}@example.com")
         lines = "\n".join(["email", self.ada, self.bo, shut, STRANGER, f"invited.{school.MARK}@example.com"])
-        found = people.look(self.course.name, lines)
+        found = people.look(self.course.name, lines, by=self.lead)
         self.assertEqual(
             [(line["line"], line["outcome"]) for line in found["lines"]],
             [(2, "add"), (3, "there"), (4, "disabled"), (5, "invite"), (6, "invited_before")],
@@ -97,7 +98,8 @@ class TestPeople(SiteTestCase):
     def test_of_a_list_with_a_fault_nothing_is_taken(self):
         lines = f"{self.ada}\nnobody"
         self.assertEqual(
-            people.look(self.course.name, lines)["faults"], [{"line": 2, "words": "This is no e-mail address."}]
+            people.look(self.course.name, lines, by=self.lead)["faults"],
+            [{"line": 2, "words": "This is no e-mail address."}],
         )
         with school.told(frappe.ValidationError, "bad_address"):
             people.take(self.course.name, lines, by=self.lead)
@@ -133,6 +135,28 @@ class TestPeople(SiteTestCase):
         people.give(row, quiz.name, 0, 0, "", "")
         self.assertFalse(frappe.db.exists("Academy Override", {"student": student}))
 
+    def test_when_a_quiz_opens_for_a_pupil_stays_as_the_desk_says(self):
+        quiz = school.quiz(self.course)
+        row = enrolment.join(self.ada, self.course.name).name
+        people.give(row, quiz.name, 5, 0, "", "")
+        override = {"item": quiz.name, "student": students.find(self.ada)}
+        frappe.db.set_value("Academy Override", override, "opens_on", "2030-01-01 10:00:00")
+        people.give(row, quiz.name, 0, 0, "", "")
+        found = frappe.db.get_value("Academy Override", override, ["opens_on", "extra_minutes"])
+        self.assertEqual((str(found[0]), found[1]), ("2030-01-01 10:00:00", 0))
+        with school.told(frappe.ValidationError, "not_valid"):
+            people.give(row, quiz.name, 0, 0, "2029-01-01T10:00", "")
+
+    def test_no_override_gives_more_than_anybody_needs(self):
+        quiz, work = school.quiz(self.course), school.assignment(self.course)
+        student = frappe.db.get_value("Academy Enrollment", enrolment.join(self.ada, self.course.name).name, "student")
+        for given in ({"days": 9_999_999}, {"days": 3651}, {"attempts": 101}):
+            with school.told(frappe.ValidationError, "bad_override"):
+                assignment_grading.grant(work.name, student, **given)
+        row = {"doctype": "Academy Override", "item_type": "Academy Quiz", "item": quiz.name, "student": student}
+        with school.told(frappe.ValidationError, "bad_override"):
+            frappe.get_doc({**row, "course": self.course.name, "extra_minutes": 10_001}).insert(ignore_permissions=True)
+
     def test_what_cannot_be_given_is_refused(self):
         quiz, other = school.quiz(self.course), school.quiz(school.course())
         row = enrolment.join(self.ada, self.course.name).name
@@ -147,12 +171,61 @@ class TestPeople(SiteTestCase):
                 people.give(row, *given)
 
     def test_nobody_brings_people_without_end(self):
-        frappe.cache.delete_keys("often:bring")
-        self.addCleanup(frappe.cache.delete_keys, "often:bring")
-        with school.as_user(self.lead), patch.object(people_api, "BROUGHT_A_DAY", 2):
-            people_api.take(self.course.name, f"{self.ada}\n{self.bo}")
-            with school.told(frappe.ValidationError, "too_often"):
-                people_api.bring(self.course.name, STRANGER)
+        course = self.led()
+        with school.as_user(self.lead), patch.object(people, "BROUGHT_A_DAY", 2):
+            # What cannot be read, and who is there already, is nobody who is brought.
+            with school.told(frappe.ValidationError, "bad_address"):
+                people_api.take(course, "email\n" + "nobody\n" * 5)
+            for _ in range(2):
+                people_api.take(course, f"{self.ada}\n{self.bo}")
+            for deed in (
+                lambda: people_api.bring(course, STRANGER),
+                lambda: people_api.take(course, STRANGER),
+                lambda: enrolment_api.invite(course, STRANGER),
+                lambda: enrolment_api.invite(course, max_uses=500),
+                lambda: enrolment_api.add(course, school.person("cy")),
+            ):
+                with school.told(frappe.ValidationError, "too_often_today"):
+                    deed()
+
+    def test_nobody_asks_without_end_which_addresses_have_an_account(self):
+        course = self.led()
+        with school.as_user(self.lead), patch.object(people, "LOOKED_AT_A_DAY", 2):
+            people_api.look(course, f"{self.ada}\n{self.bo}")
+            with school.told(frappe.ValidationError, "too_often_today"):
+                people_api.look(course, STRANGER)
+
+    def test_an_address_has_one_invitation_that_serves(self):
+        invitations.invite(self.course.name, STRANGER)
+        with school.told(frappe.ValidationError, "invited_before"):
+            invitations.invite(self.course.name, STRANGER.upper())
+        invitations.revoke(people.invited(self.course.name)[0].name)
+        invitations.invite(self.course.name, STRANGER)
+
+    def test_nobody_is_brought_into_a_course_that_is_not_open(self):
+        for status in ("Draft", "Archived"):
+            frappe.db.set_value("Academy Course", self.course.name, "status", status)
+            for address in (self.ada, STRANGER):
+                with school.told(frappe.ValidationError, "not_published"):
+                    people.bring(self.course.name, address, by=self.lead)
+        self.assertIsNone(access.enrolment_of(self.ada, self.course.name))
+
+    def test_frappe_s_own_users_come_into_no_course(self):
+        guest = frappe.db.get_value("User", "Guest", "email")
+        [line] = people.look(self.course.name, guest, by=self.lead)["lines"]
+        self.assertEqual(line["outcome"], "invite")
+        course = self.led()
+        with school.as_user(self.lead):
+            for name in ("Guest", "guest"):
+                with school.told(frappe.ValidationError, "unknown"):
+                    enrolment_api.add(course, name)
+
+    def led(self) -> str:
+        """Return a course that the lead leads, who has brought and looked at nobody yet."""
+        for deed in ("often:bring", "often:look_at"):
+            frappe.cache.delete_keys(deed)
+            self.addCleanup(frappe.cache.delete_keys, deed)
+        return self.course.name
 
 
 class TestPeoplePages(SiteTestCase):
@@ -187,7 +260,8 @@ class TestPeoplePages(SiteTestCase):
         frappe.db.rollback()
         for doctype in ("Academy Enrollment", "Academy Invitation", "Academy Override"):
             frappe.db.delete(doctype, {"course": self.course.name})
-        frappe.cache.delete_keys("often:bring")
+        for deed in ("often:bring", "often:look_at"):
+            frappe.cache.delete_keys(deed)
         frappe.db.commit()
 
     @contextmanager

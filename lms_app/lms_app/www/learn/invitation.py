@@ -40,5 +40,5 @@ def _obey(token: str, form: frappe._dict) -> str:
     reasons.refuse(found.reason)
     visitor = visitors.counted(getattr(frappe.local, "request_ip", None))
     email = found.email or str(form.get("email") or "")
-    sign_up.ask(email, str(form.get("full_name") or ""), f"/i/{token}", visitor, is_invited=True)
+    sign_up.ask(email, str(form.get("full_name") or ""), f"/i/{token}", visitor, invitation=found)
     return f"/i/{token}?said=sent"

@@ -5,7 +5,7 @@ from frappe import _
 
 from lms_app import pages
 from lms_app.api import teach
-from lms_app.services import authoring, choices, durations, teaching
+from lms_app.services import authoring, choices, durations, release, teaching
 
 no_cache = 1
 
@@ -21,6 +21,7 @@ def get_context(context: frappe._dict) -> None:
     context.update(
         {
             "duration": durations.words,
+            "most_days": release.MOST_DAYS,
             "kinds": choices.of(authoring.LESSON, "kind"),
             "rules": choices.of(authoring.MODULE, "release_rule"),
             "said": None if context.trouble else form.get("said"),

@@ -5,7 +5,7 @@ from frappe import _
 
 from lms_app import pages
 from lms_app.api import teach
-from lms_app.services import access, authoring, choices, reasons, rights, teaching
+from lms_app.services import access, authoring, choices, reasons, release, rights, teaching
 
 no_cache = 1
 
@@ -25,6 +25,7 @@ def get_context(context: frappe._dict) -> None:
             "newer": context.fault.details.get("seen") if isinstance(context.fault, reasons.RefusedError) else None,
             "roles": choices.of("Academy Course Instructor", "role"),
             "typed": form if context.trouble and form.get("deed") else {},
+            "most_days": release.MOST_DAYS,
             "choose": lambda field: choices.of(access.COURSE, field),
             "said": None if context.trouble else form.get("said"),
         }

@@ -3,16 +3,19 @@
 import frappe
 from frappe import _
 from frappe.model.document import Document
-from frappe.utils import get_datetime
+from frappe.utils import cint, get_datetime
 
-from lms_app.services import quiz_content, quiz_engine, submissions
+from lms_app.services import people, quiz_content, quiz_engine, reasons, submissions
+
+MOST = {"extra_minutes": people.MOST_MINUTES, "extra_days": people.MOST_DAYS, "extra_attempts": people.MOST_ATTEMPTS}
 
 
 class AcademyOverride(Document):
     """More time, more attempts or other dates for one pupil, in one quiz or assignment."""
 
     def validate(self) -> None:
-        """Refuse what is of another course, and dates that leave no time."""
+        """Refuse what is of another course, more than anybody needs, and dates that leave no time."""
+        reasons.refuse("" if all(0 <= cint(self.get(name)) <= most for name, most in MOST.items()) else "bad_override")
         before = self.get_doc_before_save()
         if before and (before.course, before.student, before.item) != (self.course, self.student, self.item):
             frappe.throw(_("An override stays with its pupil; make another one"))
