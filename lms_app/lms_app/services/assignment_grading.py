@@ -23,6 +23,7 @@ from lms_app.services import (
     events,
     markup,
     notify,
+    people,
     progress,
     reasons,
     rights,
@@ -34,9 +35,7 @@ from lms_app.services.assignments import Criterion
 
 SCORE = "Academy Submission Score"
 MOST_WAITING = 200
-LONGEST_FEEDBACK, LONGEST_COMMENT, LONGEST_NOTE = 20_000, 2000, 500
-# What one pupil can be given beyond the others.
-MOST_DAYS, MOST_VERSIONS = 3650, 100
+LONGEST_FEEDBACK, LONGEST_COMMENT = 20_000, 2000
 _LOCKED = (
     *("name", "assignment", "course", "lesson", "student", "enrollment", "version", "state", "submitted_on"),
     *("again_until", "is_whole", "given", "most"),
@@ -239,8 +238,7 @@ def grant(
     Nothing of all takes back what was given, and returns nothing. Raises RefusedError for more than can be given, and
     for a pupil of another course.
     """
-    reasons.refuse("" if 0 <= days <= MOST_DAYS and 0 <= attempts <= MOST_VERSIONS else "bad_grant")
-    reasons.refuse("too_long" if len(note) > LONGEST_NOTE else "")
+    reasons.refuse("too_long" if len(note) > people.LONGEST_NOTE else "")
     key = {"item_type": ASSIGNMENT, "item": assignment, "student": student}
     known = frappe.db.get_value(OVERRIDE, key, "name", for_update=True)
     if not (days or attempts or due_on or cut_off_on):

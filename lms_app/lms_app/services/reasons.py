@@ -209,7 +209,6 @@ def _sentences() -> dict[str, str]:
         "level_without_criterion": _("A level has no criterion: write the title of what it judges."),
         "too_many_rows": _("There are more criteria or levels than anybody could judge by."),
         "number_out_of_range": _("One of the numbers is none, is below 0, or is larger than it may be."),
-        "bad_grant": _("Up to 3,650 more days and 100 more versions can be given."),
         "few_options": _("there must be two options at least"),
         "no_right_option": _("no option is right: one needs the weight 100"),
         "same_option": _("two options say the same"),

@@ -38,8 +38,7 @@ def get_context(context: frappe._dict) -> None:
             "said": None if context.trouble else _said(form.get("said")),
             "most_minutes": people.MOST_MINUTES,
             "most_attempts": people.MOST_ATTEMPTS,
-            "most_days": assignment_grading.MOST_DAYS,
-            "most_versions": assignment_grading.MOST_VERSIONS,
+            "most_days": people.MOST_DAYS,
         }
     )
 
@@ -66,8 +65,8 @@ def _obey(form: frappe._dict, enrollment: str) -> str:
 
 def _grant(form: frappe._dict, enrollment: str) -> None:
     student = people.pupil(teaching.course(form.slug, frappe.session.user).name or "", enrollment).student
-    days = numbers.whole_of_form(str(form.get("days") or ""), assignment_grading.MOST_DAYS, "bad_grant")
-    versions = numbers.whole_of_form(str(form.get("versions") or ""), assignment_grading.MOST_VERSIONS, "bad_grant")
+    days = numbers.whole_of_form(str(form.get("days") or ""), people.MOST_DAYS, "bad_override")
+    versions = numbers.whole_of_form(str(form.get("versions") or ""), people.MOST_ATTEMPTS, "bad_override")
     due_on, cut_off_on, note = (str(form.get(field) or "") for field in ("due_on", "cut_off_on", "note"))
     assignments.grant(str(form.get("assignment") or ""), student, days, versions, due_on, cut_off_on, note)
 
