@@ -52,6 +52,9 @@ def test_a_teacher_grades_by_a_rubric_and_gives_back_and_the_pupil_hands_in_agai
         page.goto(f"/teach/grading?course={made.slug}")
         page.get_by_role("link", name="Begin with the oldest").press("Enter")
         expect(page.get_by_text("A darker loaf")).to_be_visible()
+        drawn = page.get_by_role("radio", name="Open").bounding_box()
+        assert drawn
+        assert drawn["width"] < 44, "it is drawn as wide as a field for text"
         page.get_by_role("radio", name="Open").check()
         page.get_by_label("A word to the pupil").fill("Well baked.")
         page.keyboard.press("Control+Enter")
