@@ -73,6 +73,8 @@ def test_a_pupil_can_be_given_days_dates_and_versions():
     )
     assert assignments.overridden(Rules(attempts=0), Override(3, 2)) == Rules(attempts=0)
     assert assignments.overridden(rules, None) == rules
+    last = Rules(due_on=datetime(9999, 12, 31))
+    assert assignments.overridden(last, Override(days=3650)).due_on == datetime.max
 
 
 def test_days_more_end_at_the_same_hour_also_when_clocks_change_in_between():
@@ -140,6 +142,14 @@ def test_a_criterion_may_still_be_open_and_nothing_foreign_be_chosen():
 )
 def test_a_rubric_by_which_nobody_could_judge_is_told(criteria, levels, reasons):
     assert assignments.rubric_faults(criteria, levels) == reasons
+
+
+def test_a_rubric_has_no_more_rows_than_its_form():
+    few = [("Crumb", f"Level {number}", 1) for number in range(assignments.MOST_LEVELS)]
+    assert assignments.rubric_faults(["Crumb"], few) == []
+    assert assignments.rubric_faults(["Crumb"], [*few, ("Crumb", "One more", 1)]) == ["too_many_rows"]
+    many = [str(number) for number in range(assignments.MOST_CRITERIA + 1)]
+    assert assignments.rubric_faults(many, [(title, "Met", 1) for title in many]) == ["too_many_rows"]
 
 
 def test_only_what_is_graded_counts_by_the_last_or_the_highest_version():

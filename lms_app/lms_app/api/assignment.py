@@ -106,7 +106,10 @@ def grant(
     cut_off_on: str = "",
     note: str = "",
 ) -> dict[str, str]:
-    """Give one pupil more days, more versions or other dates, as a teacher of the course; return override."""
+    """Give one pupil more days, more versions or other dates, as a teacher of the course; return override.
+
+    Nothing of all takes back what was given.
+    """
     course = _course_of(assignment_content.ASSIGNMENT, assignment)
     access.to_edit(frappe.session.user, course)
     given = {"days": days, "attempts": attempts, "note": note}

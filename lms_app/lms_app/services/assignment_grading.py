@@ -18,10 +18,12 @@ from lms_app.services import (
     assignments,
     attempts,
     completion,
+    documents,
     enrolment,
     events,
     markup,
     notify,
+    people,
     progress,
     reasons,
     rights,
@@ -79,16 +81,19 @@ def work(submission: str) -> frappe._dict:
     html: the instructions, clean), rules (as they are for this pupil), days_late, lost_percent (by handing in then),
     criteria (of the rubric: anchor, title, description, most, levels with anchor, title, points and description,
     is_chosen, and comment), most (points), others (the other versions handed in: name, version, state, submitted_on,
-    percent) and course (name, slug, title). Raises DeniedError for what was not handed in.
+    percent), course (name, slug, title, status) and kept (how many whole grades of the assignment `release` would
+    tell). Raises DeniedError for what was not handed in.
     """
     rows = frappe.db.sql(
         "SELECT w.name, w.version, w.state, w.text, w.url, w.submitted_on, w.is_late, w.given, w.lost_percent,"
-        " w.points, w.most, w.percent, w.feedback, w.again_until, w.graded_on IS NOT NULL is_begun, w.assignment,"
-        " w.student, u.full_name pupil, c.name course, c.slug course_slug, c.title course_title"
+        " w.points, w.most, w.percent, w.feedback, w.again_until, w.is_whole, w.graded_on IS NOT NULL is_begun,"
+        " w.assignment, w.student, u.full_name pupil, c.name course, c.slug course_slug, c.title course_title,"
+        " c.status, (SELECT COUNT(*) FROM `tabAcademy Submission` k WHERE k.assignment = w.assignment"
+        " AND k.state = %(submitted)s AND k.is_whole = 1) kept"
         " FROM `tabAcademy Submission` w JOIN `tabAcademy Student` s ON s.name = w.student"
         " JOIN `tabUser` u ON u.name = s.user JOIN `tabAcademy Course` c ON c.name = w.course"
-        " WHERE w.name = %s AND w.state != %s",
-        (submission, assignments.DRAFT),
+        " WHERE w.name = %(name)s AND w.state != %(draft)s",
+        {"name": submission, "draft": assignments.DRAFT, "submitted": assignments.SUBMITTED},
         as_dict=True,
     )
     reasons.deny("" if rows else rights.UNKNOWN)
@@ -115,7 +120,8 @@ def work(submission: str) -> frappe._dict:
         criteria=[_asked(criterion, kept.get(criterion.anchor)) for criterion in judged],
         most=float(_most(told, judged)),
         others=others,
-        course=frappe._dict(name=row.course, slug=row.course_slug, title=row.course_title),
+        course=frappe._dict(name=row.course, slug=row.course_slug, title=row.course_title, status=row.status),
+        kept=row.kept,
     )
 
 
@@ -227,15 +233,39 @@ def grant(
     cut_off_on: datetime | None = None,
     note: str = "",
 ) -> str:
-    """Give one pupil other dates, or more versions, than the others; return the override, of which there is one."""
+    """Give one pupil other dates, or more versions, than the others; return the override, of which there is one.
+
+    Nothing of all takes back what was given, and returns nothing. Raises RefusedError for more than can be given, and
+    for a pupil of another course.
+    """
+    reasons.refuse("too_long" if len(note) > people.LONGEST_NOTE else "")
     key = {"item_type": ASSIGNMENT, "item": assignment, "student": student}
     known = frappe.db.get_value(OVERRIDE, key, "name", for_update=True)
+    if not (days or attempts or due_on or cut_off_on):
+        if known:
+            frappe.delete_doc(OVERRIDE, known, ignore_permissions=True)
+        return ""
     course = frappe.db.get_value(ASSIGNMENT, assignment, "course")
     doc = frappe.get_doc(OVERRIDE, known) if known else frappe.get_doc({"doctype": OVERRIDE, **key, "course": course})
     doc.update({"extra_days": days, "extra_attempts": attempts, "due_on": due_on, "closes_on": cut_off_on})
     doc.note = note.strip() or None
-    doc.save(ignore_permissions=True)
-    return doc.name
+    return str(documents.keep(doc).name)
+
+
+def granted(course: str, student: str) -> list[frappe._dict]:
+    """Return the assignments of a course by title, each with what a pupil was given in it, in one query.
+
+    A row has name, title, attempts, has_dates, and extra_days, extra_attempts, due_on, closes_on and note of the
+    override.
+    """
+    return frappe.db.sql(
+        "SELECT a.name, a.title, a.attempts, a.due_on IS NOT NULL OR a.cut_off_on IS NOT NULL has_dates, o.extra_days,"
+        " o.extra_attempts, o.due_on, o.closes_on, o.note FROM `tabAcademy Assignment` a"
+        " LEFT JOIN `tabAcademy Override` o ON o.item = a.name AND o.item_type = %s AND o.student = %s"
+        " WHERE a.course = %s ORDER BY a.title, a.name",
+        (ASSIGNMENT, student, course),
+        as_dict=True,
+    )
 
 
 def lock(submission: str) -> frappe._dict:

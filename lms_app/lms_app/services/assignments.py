@@ -4,6 +4,7 @@ Pure: nothing here needs a site. Times are naive, in the school's time zone: a d
 before, also where clocks change in between.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,10 +27,13 @@ CLOSED, NONE_LEFT = "assignment_closed", "no_versions_left"
 UNKNOWN_CRITERION, UNKNOWN_LEVEL = "unknown_criterion", "unknown_level"
 NO_CRITERION, SAME_CRITERION, NO_LEVEL = "no_criterion", "same_criterion", "no_level"
 FOREIGN_LEVEL, SAME_LEVEL, NO_POINTS = "foreign_level", "same_level", "no_points"
+TOO_MANY_ROWS = "too_many_rows"
 BAD_FILE_TYPE, BAD_FILE_CONTENT = "bad_file_type", "bad_file_content"
 FILE_TOO_BIG, EMPTY_FILE = "file_too_big", "empty_file"
 
 LONGEST_NAME, LONGEST_URL = 120, 500
+# What the form of a rubric has room for: criteria, and levels of each.
+MOST_CRITERIA, MOST_LEVELS = 50, 20
 MEGABYTE = 1024 * 1024
 DAY = timedelta(days=1)
 
@@ -111,7 +115,7 @@ def overridden(rules: Rules, override: Override | None) -> Rules:
     days = timedelta(days=max(0, override.days))
     due_on, cut_off_on = override.due_on or rules.due_on, override.cut_off_on or rules.cut_off_on
     return replace(
-        _with_dates(rules, due_on and due_on + days, cut_off_on and cut_off_on + days),
+        _with_dates(rules, due_on and _after(due_on, days), cut_off_on and _after(cut_off_on, days)),
         attempts=rules.attempts + max(0, override.attempts) if rules.attempts else 0,
     )
 
@@ -207,6 +211,10 @@ def rubric_faults(criteria: Sequence[str], levels: Sequence[tuple[str, str, floa
         (NO_LEVEL, any(title not in [of for of, _ in named] for title in titles)),
         (SAME_LEVEL, len({*named}) < len(named)),
         (NO_POINTS, bool(named) and not any(points > 0 for *_, points in levels)),
+        (
+            TOO_MANY_ROWS,
+            len(titles) > MOST_CRITERIA or max(Counter(of for of, _ in named).values(), default=0) > MOST_LEVELS,
+        ),
     )
     return [reason for reason, is_so in found if is_so]
 
@@ -270,6 +278,11 @@ def elsewhere(moment: datetime, school: str, reader: str | None) -> datetime | N
     except (ZoneInfoNotFoundError, ValueError):
         return None
     return there if there != moment else None
+
+
+def _after(moment: datetime, days: timedelta) -> datetime:
+    """Return a later moment; the last one that there is, where there is none so late."""
+    return moment + days if days <= datetime.max - moment else datetime.max
 
 
 def _with_dates(rules: Rules, due_on: datetime | None, cut_off_on: datetime | None) -> Rules:

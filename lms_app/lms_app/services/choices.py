@@ -48,6 +48,7 @@ def _words() -> dict[str, dict[str, str]]:
             "Page": _("Page"),
             "Video": _("Video"),
             "Quiz": _("Quiz"),
+            "Assignment": _("Assignment"),
             "Rich Text": _("Formatted text"),
             "Markdown": _("Text in Markdown"),
             "Image": _("Picture"),
@@ -63,5 +64,13 @@ def _words() -> dict[str, dict[str, str]]:
             "View": _("It was opened"),
             "Video %": _("So much of its video was watched"),
             "Quiz Passed": _("Its quiz was passed"),
+            "Submitted": _("Its assignment was handed in"),
+            "Graded": _("Its assignment was graded well enough to pass"),
         },
+        "late_policy": {
+            "Accepted": _("Is marked as late, and loses nothing"),
+            "Loses Points": _("Loses points for each day begun"),
+            "Not Accepted": _("Is not accepted"),
+        },
+        "grading": {"Last": _("The last one counts"), "Highest": _("The best one counts")},
     }

@@ -6,7 +6,18 @@ from datetime import datetime
 
 import frappe
 
-from lms_app.services import access, attempts, markup, quiz_content, reasons, review, rights, scoring
+from lms_app.services import (
+    access,
+    assignment_content,
+    assignment_grading,
+    attempts,
+    markup,
+    quiz_content,
+    reasons,
+    review,
+    rights,
+    scoring,
+)
 
 MOST = 200
 
@@ -16,6 +27,7 @@ class Waiting:
     """Something that somebody handed in and nobody has graded yet.
 
     path: of the page on which it is graded. title: of what it answers. part: which of its answers, 0 for all of it.
+    is_late: handed in after it was due. is_begun: a grade is kept that the pupil has not been told yet.
     """
 
     path: str
@@ -25,6 +37,8 @@ class Waiting:
     course: str
     course_title: str
     since: datetime
+    is_late: bool = False
+    is_begun: bool = False
 
     @property
     def place(self) -> tuple[datetime, str, int]:
@@ -92,6 +106,19 @@ def answer(user: str, attempt: str, position: int) -> frappe._dict:
     )
 
 
+def work(user: str, submission: str) -> frappe._dict:
+    """Return handed-in work for one of its course's teachers: what `assignment_grading.work` says, path and since.
+
+    Raises DeniedError for everybody else, and for what is not handed in yet.
+    """
+    access.to_teach(user)
+    course = frappe.db.get_value(assignment_content.SUBMISSION, submission, "course")
+    reasons.deny("" if course else rights.UNKNOWN)
+    access.to_grade(user, course)
+    found = assignment_grading.work(submission)
+    return found.update(path=_path_of_work(submission), since=found.submission.submitted_on)
+
+
 def _quiz_answers(user: str, course: str | None) -> list[Waiting]:
     rows = frappe.db.sql(
         "SELECT a.parent, a.position, t.submitted_on, t.course, c.title course_title, z.title, u.full_name"
@@ -129,9 +156,30 @@ def _quiz_answers(user: str, course: str | None) -> list[Waiting]:
     ]
 
 
+def _assignments(user: str, course: str | None) -> list[Waiting]:
+    return [
+        Waiting(
+            _path_of_work(row.submission),
+            row.title,
+            0,
+            row.pupil,
+            row.course,
+            row.course_title,
+            row.submitted_on,
+            bool(row.is_late),
+            bool(row.is_begun),
+        )
+        for row in assignment_grading.waiting(user, course)
+    ]
+
+
 def _path(attempt: str, position: int) -> str:
     return f"/teach/grading/{attempt}/{position}"
 
 
-# What people grade: a second kind is a second function here, whose pages lead on by `after` as that of answers does.
-SOURCES: tuple[Callable[[str, str | None], list[Waiting]], ...] = (_quiz_answers,)
+def _path_of_work(submission: str) -> str:
+    return f"/teach/grading/work/{submission}"
+
+
+# What people grade: another kind is another function here, whose pages lead on by `after` as that of answers does.
+SOURCES: tuple[Callable[[str, str | None], list[Waiting]], ...] = (_quiz_answers, _assignments)

@@ -187,9 +187,11 @@ class TestHandingIn(AssignmentCase):
             self.handed_in(made, "Again", 2)
             with self.refused("assignment_closed"):
                 submissions.submit(other, made.name, 1, "x")
-        assignment_grading.grant(made.name, students.find(self.user), days=0)
-        self.assertEqual(frappe.db.count("Academy Override", {"item": made.name}), 1)
-        self.assertEqual(self.kept({"assignment": made.name, "version": 2}, "is_late"), 1)
+        # Given anew it is the same one, and nothing of all takes it back.
+        for days, is_late, number in ((1, 1, 1), (5, 0, 1), (0, 1, 0)):
+            assignment_grading.grant(made.name, students.find(self.user), days=days)
+            self.assertEqual(frappe.db.count("Academy Override", {"item": made.name}), number)
+            self.assertEqual(self.kept({"assignment": made.name, "version": 2}, "is_late"), is_late)
 
     def test_another_date_holds_for_what_waits_for_a_grade(self):
         made = self.assignment(due_on=in_days(1))
@@ -798,6 +800,9 @@ class TestAtOnce(SiteTestCase):
         self.assertEqual(self.states(made), ["Draft"])
         refused = [one for one in found if isinstance(one, Exception)]
         self.assertEqual([one.reason for one in refused], ["too_many_files"] * 2, found)
+        draft, counted = frappe.db.get_value("Academy Submission", {"assignment": made.name}, ["name", "file_count"])
+        there = frappe.db.count("File", {"attached_to_doctype": "Academy Submission", "attached_to_name": draft})
+        self.assertEqual((there, counted), (4, 4))
 
     def test_removing_a_file_at_once_removes_one(self):
         made, user = self.assignment(file_count=2), self.people[0]

@@ -28,6 +28,15 @@ def get_context(context: frappe._dict) -> None:
             "tab": "grading",
             "unlisted": True,
             "of_course": slug,
-            "said": _("Kept. Nothing else waits.") if frappe.form_dict.get("said") == "graded" else "",
+            "said": _said(frappe.form_dict.get("said")),
         }
     )
+
+
+def _said(deed: str | None) -> str:
+    return {
+        "graded": _("Kept. Nothing else waits."),
+        "kept": _("Kept, and not told yet."),
+        "back": _("Given back."),
+        "released": _("The pupils are told their grades."),
+    }.get(deed or "", "")

@@ -5,9 +5,10 @@ from frappe import _
 from frappe.utils import cint
 
 from lms_app import pages
+from lms_app.api import assignment as assignments
 from lms_app.api import enrolment
 from lms_app.api import people as many
-from lms_app.services import people, seats
+from lms_app.services import assignment_grading, numbers, people, seats, teaching
 
 no_cache = 1
 
@@ -18,7 +19,13 @@ def get_context(context: frappe._dict) -> None:
     enrollment = str(form.get("enrollment") or "")
     if pages.is_form():
         pages.act(context, lambda: _obey(form, enrollment))
-    page = pages.show_to_staff(context, "people", _("People"), lambda course: people.pupil(course.name, enrollment))
+
+    def load(course: frappe._dict) -> frappe._dict:
+        found = people.pupil(course.name, enrollment)
+        found.assignments = assignment_grading.granted(course.name, found.student)
+        return found
+
+    page = pages.show_to_staff(context, "people", _("People"), load)
     if page is None:
         return
     context.update(
@@ -31,6 +38,7 @@ def get_context(context: frappe._dict) -> None:
             "said": None if context.trouble else _said(form.get("said")),
             "most_minutes": people.MOST_MINUTES,
             "most_attempts": people.MOST_ATTEMPTS,
+            "most_days": people.MOST_DAYS,
         }
     )
 
@@ -50,7 +58,17 @@ def _obey(form: frappe._dict, enrollment: str) -> str:
         minutes, attempts = cint(form.get("extra_minutes")), cint(form.get("extra_attempts"))
         closes_on, note = str(form.get("closes_on") or ""), str(form.get("note") or "")
         many.override(enrollment, str(form.get("quiz") or ""), minutes, attempts, closes_on, note)
+    elif deed == "grant":
+        _grant(form, enrollment)
     return f"/teach/c/{form.slug}/people/p/{enrollment}?said={deed}"
+
+
+def _grant(form: frappe._dict, enrollment: str) -> None:
+    student = people.pupil(teaching.course(form.slug, frappe.session.user).name or "", enrollment).student
+    days = numbers.whole_of_form(str(form.get("days") or ""), people.MOST_DAYS, "bad_override")
+    versions = numbers.whole_of_form(str(form.get("versions") or ""), people.MOST_ATTEMPTS, "bad_override")
+    due_on, cut_off_on, note = (str(form.get(field) or "") for field in ("due_on", "cut_off_on", "note"))
+    assignments.grant(str(form.get("assignment") or ""), student, days, versions, due_on, cut_off_on, note)
 
 
 def _said(deed: str | None) -> str:
@@ -60,4 +78,5 @@ def _said(deed: str | None) -> str:
         "suspend": _("They are kept out of the lessons now."),
         "resume": _("They may learn again."),
         "override": _("What you give holds from now on."),
+        "grant": _("What you give holds from now on."),
     }.get(deed or "", "")
