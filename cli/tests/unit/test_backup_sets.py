@@ -519,21 +519,43 @@ def put_snapshot(server: BackupServer, folder: Path, name: str, time: str = "") 
     subprocess.run([*argv, str(folder)], env=environment, capture_output=True, check=True)
 
 
-def spoiled(server: BackupServer, name: str) -> Path:
-    """Return a copy of the spool that says to be a set of a name, with rows of somebody else."""
-    copy = server.root / "spoiled"
+def forged(server: BackupServer, name: str) -> Path:
+    """Return a set of that name that is sound by all that it says of itself, with rows of somebody else."""
+    copy = server.root / "forged"
     shutil.copytree(server.backups / "spool" / SLUG, copy)
-    (copy / "database/tabUser.sql").write_text("pay us\n")
-    manifest = copy / sets.MANIFEST
-    manifest.write_text(manifest.read_text().replace(json.loads(manifest.read_text())["set"], name))
+    table = copy / "database/tabUser.sql"
+    table.write_text(table.read_text() + "-- pay us\n")
+    contents, manifest = (json.loads((copy / part).read_text()) for part in (sets.CONTENTS, sets.MANIFEST))
+    contents["tables"]["tabUser"] |= sets.entry(table.read_text())
+    text = json.dumps(contents)
+    (copy / sets.CONTENTS).write_text(text)
+    (copy / sets.MANIFEST).write_text(json.dumps({**manifest, "set": name, "contents": sets.entry(text)}))
     return copy
+
+
+def spoiled(server: BackupServer, name: str) -> Path:
+    """Return a set of that name that is not what its own manifest says."""
+    copy = forged(server, name)
+    (copy / "database/tabUser.sql").write_text("pay us\n")
+    return copy
+
+
+def test_nothing_but_what_the_server_knows_tells_a_good_forgery_from_a_set(
+    server: BackupServer, program: Serving
+) -> None:
+    name, newer = backed_up(program), "29991231T000000Z"
+    put_snapshot(server, forged(server, newer), newer)
+    assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == newer
+    assert "pay us" in (server.backups / "fetched/database/tabUser.sql").read_text()
+    program("fetch", slug=SLUG, set=name, folder=str(server.backups / "again"))
+    assert "pay us" not in (server.backups / "again/database/tabUser.sql").read_text()
 
 
 def test_a_snapshot_that_was_stored_later_under_the_name_of_a_set_does_not_hide_it(
     server: BackupServer, program: Serving
 ) -> None:
     name = backed_up(program)
-    put_snapshot(server, spoiled(server, name), name)
+    put_snapshot(server, forged(server, name), name)
     manifest = program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
     assert manifest["set"] == name
     assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
@@ -545,7 +567,7 @@ def test_a_server_that_knows_what_it_stored_takes_that_and_no_snapshot_that_says
     server: BackupServer, program: Serving
 ) -> None:
     name = backed_up(program)
-    put_snapshot(server, spoiled(server, name), name, FORGED)
+    put_snapshot(server, forged(server, name), name, FORGED)
     backed_up(program)
     program("fetch", slug=SLUG, set=name, folder=str(server.backups / "fetched"))
     assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
@@ -557,7 +579,7 @@ def test_a_new_server_takes_neither_of_two_snapshots_that_say_to_be_one_set_unti
 ) -> None:
     name = backed_up(program)
     [own] = [row["id"] for row in snapshots(server, f"set={name}")]
-    put_snapshot(server, spoiled(server, name), name, FORGED)
+    put_snapshot(server, forged(server, name), name, FORGED)
     (server.backups / "standing.json").unlink()
     folder = server.backups / "fetched"
     for call, more in (("fetch", {"folder": str(folder), "or_older": True}), ("row", {})):
@@ -585,13 +607,70 @@ def test_a_set_that_is_disputed_in_one_target_is_not_taken_from_another_unless_t
     with Serving(server) as program:
         name = backed_up(program)
         program("store", slug=SLUG, target="second")
-        put_snapshot(server, spoiled(server, name), name, FORGED)
+        put_snapshot(server, forged(server, name), name, FORGED)
         (server.backups / "standing.json").unlink()
         folder = server.backups / "fetched"
         with pytest.raises(FaultError, match="more than once"):
             program("fetch", slug=SLUG, folder=str(folder))
         program("fetch", slug=SLUG, target="second", folder=str(folder))
         assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+
+
+def test_a_server_whose_own_snapshot_was_removed_takes_none_in_its_place(
+    server: BackupServer, repository: Path
+) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        name = backed_up(program)
+        program("store", slug=SLUG, target="second")
+        [own] = [row["id"] for row in snapshots(server, f"set={name}")]
+        given = settings.read(server.root / "backups.json")
+        Repository(given, given.target("local")).forget([own])
+        put_snapshot(server, forged(server, name), name, FORGED)
+        assert [(row["targets"], row["disputed"]) for row in program("sets", slug=SLUG)] == [
+            (["local", "second"], ["local"])
+        ]
+        folder = server.backups / "fetched"
+        program("fetch", slug=SLUG, folder=str(folder))
+        assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+        assert program("row", slug=SLUG)["title"] == "Tech School"
+        shutil.rmtree(folder)
+        # Where no other target has what the server stored, a person has to say that it shall be this one.
+        words = rf"local has the set {name} as [0-9a-f]{{8}}, which is not what this server stored there"
+        with pytest.raises(FaultError, match=words) as told:
+            program("fetch", slug=SLUG, target="local", folder=str(folder), or_older=True)
+        assert not folder.exists()
+        meant = str(told.value).partition(f"{name}@")[2][:8]
+        program("fetch", slug=SLUG, set=f"{name}@{meant}", folder=str(folder))
+        assert "pay us" in (folder / "database/tabUser.sql").read_text()
+
+
+def test_the_target_of_which_the_server_knows_its_snapshot_comes_first(server: BackupServer, repository: Path) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        program("write", slug=SLUG)
+        name = program("store", slug=SLUG, target="second")["set"]
+        # In the first target it never stored this set, so that it knows nothing of what is there.
+        put_snapshot(server, forged(server, name), name, FORGED)
+        program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+        assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
+
+
+def test_two_snapshots_of_one_and_the_same_set_are_no_dispute(server: BackupServer, program: Serving) -> None:
+    name = backed_up(program)
+    # As by a second command while the first was at work: what lies around the set is another each time.
+    (server.backups / "spool/beside").touch()
+    put_snapshot(server, server.backups / "spool" / SLUG, name)
+    assert len({row["tree"] for row in snapshots(server, f"set={name}")}) == 2
+    (server.backups / "standing.json").unlink()
+    assert [row["disputed"] for row in program("sets", slug=SLUG)] == [[]]
+    assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == name
 
 
 def test_the_row_is_read_from_the_next_target_where_the_first_has_it_damaged(
