@@ -24,13 +24,14 @@ class ProgramError(Exception):
 class TargetModel:
     """One repository: sets by school and name, each with its files. fault: why it cannot be reached.
 
-    is_made: whether there is a repository. damage: what a check finds.
+    is_made: whether there is a repository. damage: what a check finds. full: why nothing more can be stored.
     """
 
     append_only: bool = False
     fault: str | None = None
     is_made: bool = True
     damage: str | None = None
+    full: str | None = None
     sets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
 
@@ -135,10 +136,14 @@ class BackupModel:
                 "repository": f"/{name}",
                 "append_only": target.append_only,
                 "initialised": target.is_made and target.fault is None,
-                "fault": target.fault or (None if target.is_made else f"{name}: there is no repository yet"),
+                "fault": self._fault(name),
             }
             for name, target in self.targets.items()
         ]
+
+    def _fault(self, name: str) -> str | None:
+        target = self.targets[name]
+        return target.fault or (None if target.is_made else f"{name}: there is no repository yet")
 
     def _do_init(self, target: str) -> dict[str, Any]:
         place = self.targets[target]
@@ -377,14 +382,30 @@ class BackupModel:
 
     def _do_keep_inventory(self, files: dict[str, str]) -> dict[str, Any]:
         self.inventory, self.stored_inventories = files, []
+        if self.has_key:
+            standing = self.standing()
+            for name in self.targets:
+                standing["targets"].setdefault(name, {})["inventory_since"] = self.clock().strftime(ISO)
+            self._keep_standing(standing)
         return {"lacking": sorted(self.targets) if self.has_key else []}
 
     def store_inventory(self) -> None:
         """Store it as the server does by itself, and write down which targets could not take it."""
-        self.stored_inventories = [name for name, target in self.targets.items() if not target.fault]
+        self.note_targets()
         standing = self.standing()
-        for name, target in self.targets.items():
-            standing["targets"].setdefault(name, {})["inventory_fault"] = target.fault
+        for name in (name for name in self.targets if not self._fault(name)):
+            full = self.targets[name].full
+            standing["targets"][name]["inventory_fault"] = full
+            if not full:
+                self.stored_inventories.append(name)
+                standing["targets"][name]["inventory_since"] = None
+        self._keep_standing(standing)
+
+    def note_targets(self) -> None:
+        """Write down which targets can be used, as whatever asks them does."""
+        standing = self.standing()
+        for name in self.targets:
+            standing["targets"].setdefault(name, {})["fault"] = self._fault(name)
         self._keep_standing(standing)
 
     # --- inside ------------------------------------------------------------------------------------------------------
