@@ -4,16 +4,24 @@ Timers run the same program without any schoolctl. It is started once for each c
 that each can be told as a step.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schoolctl.remote.server import Server, UnprovisionedError
+from schoolctl.remote.server import CallFailedError, Server, UnprovisionedError
 from schoolctl.remote.standing import BackupSet, Drill, Standing, drill_of, set_of, standing_of
 from schoolctl.transport.base import Command
 from schoolctl.transport.session import ServerFaultError
 
 _PROGRAM = Command(("/usr/local/sbin/schools-backup", "serve"))
+_PROVISION = "run `schoolctl provision --tags backups`"
+# What the program says of a call that it does not know, or not with what is said in it.
+_UNKNOWN = re.compile(r"there is no call |\w+: got an unexpected keyword argument ")
+
+
+class OutdatedError(UnprovisionedError):
+    """Report a backup program that is older than this schoolctl."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,8 @@ class Checked:
 class Backups:
     """The backup program of a server, by the connection that the server has.
 
-    Each call raises CallFailedError with the program's reason, UnprovisionedError where there is no such program.
+    Each call raises CallFailedError with the program's reason, UnprovisionedError where there is no such program,
+    OutdatedError where it cannot do that yet.
     """
 
     def __init__(self, server: Server) -> None:
@@ -219,7 +228,10 @@ class Backups:
 
         Return the targets that lack them as they are now; none is asked.
         """
-        return [str(name) for name in self._ask("keep_inventory", files=dict(files))["lacking"]]
+        found = self._ask("keep_inventory", files=dict(files)) or {}
+        if "lacking" not in found:
+            raise self._outdated()
+        return [str(name) for name in found["lacking"]]
 
     def begin_storing_inventory(self) -> None:
         """Let the server store the inventory by itself in every target that lacks it, without waiting for it."""
@@ -237,9 +249,20 @@ class Backups:
                 raise UnprovisionedError(
                     f"{self.server.name} makes no backups yet",
                     because=fault.because,
-                    hint="run `schoolctl provision --tags backups`",
+                    hint=_PROVISION,
                 ) from None
             raise
+        except CallFailedError as fault:
+            if _UNKNOWN.match(fault.reason):
+                raise self._outdated() from None
+            raise
+
+    def _outdated(self) -> OutdatedError:
+        return OutdatedError(
+            f"{self.server.name} cannot do that yet",
+            because="its program for backups is older than this schoolctl",
+            hint=_PROVISION,
+        )
 
 
 def _removed(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Removed]:

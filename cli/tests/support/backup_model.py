@@ -70,6 +70,8 @@ class BackupModel:
         self.ends = True
         # Sets of which each target has several that are not the same.
         self.disputed: set[str] = set()
+        # Whether it is of a time when nobody could wait for it, nor hear who lacks the inventory.
+        self.is_older = False
         self.inventory: dict[str, str] = {}
         # The targets in which it was stored behind a command.
         self.stored_inventories: list[str] = []
@@ -122,6 +124,8 @@ class BackupModel:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to one request, as the program gives it."""
+        if self.is_older and request["call"] in {"wait", "dump"}:
+            return {"id": request["id"], "fault": f"there is no call {request['call']!r}"}
         call = getattr(self, f"_do_{request['call']}")
         inspect.signature(call).bind(**request["arguments"])
         try:
@@ -387,6 +391,8 @@ class BackupModel:
             for name in self.targets:
                 standing["targets"].setdefault(name, {})["inventory_since"] = self.clock().strftime(ISO)
             self._keep_standing(standing)
+        if self.is_older:
+            return {}
         return {"lacking": sorted(self.targets) if self.has_key else []}
 
     def store_inventory(self) -> None:

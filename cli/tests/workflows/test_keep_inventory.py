@@ -119,6 +119,19 @@ def test_a_server_that_makes_no_backups_yet_is_no_reason_to_warn(project: Path, 
     assert "warning" not in run.stderr
 
 
+def test_a_server_with_an_older_program_is_told_of_with_what_renews_it(project: Path, server: ServerModel) -> None:
+    server.backups.is_older = True
+    run = schoolctl(project, RecordingTransport(server), *TITLE)
+    assert run.code == 0, run.stderr
+    assert "its program for backups is older than this schoolctl" in run.stderr
+    clone = ("clone", OTHER, "a-copy", "--staging", "--domain", "a-copy.example")
+    for command in (("backup", OTHER), clone):
+        run = schoolctl(project, RecordingTransport(server), *command)
+        assert run.code != 0
+        assert "Traceback" not in run.stderr
+        assert "hint: run `schoolctl provision --tags backups`" in " ".join(run.stderr.split())
+
+
 def test_restoring_all_names_schools_that_have_sets_and_no_row(project: Path, server: ServerModel) -> None:
     assert schoolctl(project, RecordingTransport(server), "backup", OTHER).code == 0
     file = project / "inventories/test/group_vars/all/schools.yml"
