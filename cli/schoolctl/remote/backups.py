@@ -6,7 +6,7 @@ that each can be told as a step.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from schoolctl.remote.server import CallFailedError, Server, UnprovisionedError
@@ -55,6 +55,7 @@ class Stored:
     """What storing a set in a target came to. added_bytes: what the repository grew by, bytes: of the whole set.
 
     set_id: the one that is there; another than was written if its uploads had changed, and it was taken once more.
+    others: what that one came to in those targets that had the one before; others_faults: why some have not got it.
     """
 
     set_id: str
@@ -62,6 +63,8 @@ class Stored:
     added_bytes: int
     bytes: int
     seconds: float
+    others: Mapping[str, "Stored"] = field(default_factory=dict)
+    others_faults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ class Backups:
     def store(self, slug: str, target: str) -> Stored:
         """Store the spool's set of a school in a target."""
         found = self._ask("store", slug=slug, target=target)
-        return Stored(found["set"], found["snapshot"], found["added_bytes"], found["bytes"], found["seconds"])
+        return _stored(found)
 
     def sets(self, slug: str | None = None, target: str | None = None) -> list[BackupSet]:
         """Return the sets, of one school or all, in one target or all, oldest first; the repositories are asked."""
@@ -263,6 +266,19 @@ class Backups:
             because="its program for backups is older than this schoolctl",
             hint=_PROVISION,
         )
+
+
+def _stored(found: Mapping[str, Any]) -> Stored:
+    others = found.get("others") or {}
+    return Stored(
+        found["set"],
+        found["snapshot"],
+        found["added_bytes"],
+        found["bytes"],
+        found["seconds"],
+        {name: _stored(other) for name, other in others.items() if not other["fault"]},
+        {name: other["fault"] for name, other in others.items() if other["fault"]},
+    )
 
 
 def _removed(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Removed]:

@@ -25,6 +25,7 @@ class TargetModel:
     """One repository: sets by school and name, each with its files. fault: why it cannot be reached.
 
     is_made: whether there is a repository. damage: what a check finds. full: why nothing more can be stored.
+    fault_of_second: why no set can be once one was.
     """
 
     append_only: bool = False
@@ -32,6 +33,7 @@ class TargetModel:
     is_made: bool = True
     damage: str | None = None
     full: str | None = None
+    fault_of_second: str | None = None
     sets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
 
@@ -70,6 +72,8 @@ class BackupModel:
         self.ends = True
         # Sets of which each target has several that are not the same.
         self.disputed: set[str] = set()
+        # Targets before which an upload changes, so that the set is taken once more, and goes to those that have it.
+        self.changed_for: set[str] = set()
         # Whether it is of a time when nobody could wait for it, nor hear who lacks the inventory.
         self.is_older = False
         self.inventory: dict[str, str] = {}
@@ -219,6 +223,22 @@ class BackupModel:
         }
 
     def _do_store(self, slug: str, target: str) -> dict[str, Any]:
+        others: dict[str, dict[str, Any]] = {}
+        if target in self.changed_for:
+            self.changed_for.discard(target)
+            before = self.names(slug)[-1:]
+            having = [name for name in self.targets if name != target and self.names(slug, name)[-1:] == before]
+            self._do_write(slug)
+            done = self._stored(slug, target)
+            for name in having:
+                try:
+                    others[name] = {**self._stored(slug, name), "fault": None}
+                except ProgramError as fault:
+                    others[name] = {"fault": str(fault)}
+            return {**done, "others": others}
+        return {**self._stored(slug, target), "others": others}
+
+    def _stored(self, slug: str, target: str) -> dict[str, Any]:
         place = self._target(target)
         spool = f"{self.folder}/spool/{slug}/"
         files = {path.removeprefix(spool): text for path, text in self.server.files.items() if path.startswith(spool)}
@@ -226,10 +246,11 @@ class BackupModel:
         standing = self.standing()
         school = standing["schools"][slug]
         row = school["sets"].setdefault(target, {"newest": None, "taken": None, "fault": None})
-        if place.fault:
-            row["fault"] = place.fault
+        fault = place.fault or (place.fault_of_second if place.sets else None)
+        if fault:
+            row["fault"] = fault
             self._keep_standing(standing)
-            raise ProgramError(f"{target}: {place.fault}")
+            raise ProgramError(f"{target}: {fault}")
         place.sets[slug, manifest["set"]] = files
         row |= {"newest": manifest["set"], "taken": manifest["taken"], "fault": None}
         entry = school["known"].setdefault(manifest["set"], {**self._known(manifest), "targets": []})

@@ -124,6 +124,29 @@ def test_a_school_whose_upload_changes_while_it_is_stored_is_taken_once_more(
     assert Timers(read(server)).run()["failed"] == []
 
 
+def test_a_set_taken_once_more_that_an_earlier_target_cannot_take_is_a_fault_of_that_one(
+    server: BackupServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    shutil.copytree(server.backups / "repository", server.root / "second")
+    (server.backups / "declared" / f"{OTHER}.json").unlink()
+    server.write_settings()
+    store = Calls._store_alone
+
+    def change(own: Any, slug: str, name: str, place: Any) -> Any:
+        if name == "second" and (server.backups / "repository").exists():
+            (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
+            shutil.move(server.backups / "repository", server.root / "away")
+        return store(own, slug, name, place)
+
+    monkeypatch.setattr(Calls, "_store_alone", change)
+    report = Timers(read(server)).run()
+    [fault] = report["schools"][SLUG]["faults"]
+    assert fault.startswith("local: there is no repository")
+    assert list(report["schools"][SLUG]["targets"]) == ["second"]
+    assert SLUG in report["failed"]
+
+
 def test_old_sets_are_let_go_of_after_a_run(server: BackupServer) -> None:
     for _ in range(3):
         assert server.run("run")[0] == 0

@@ -786,12 +786,32 @@ def test_a_set_that_is_taken_once_more_for_one_target_goes_to_those_that_have_th
     with Serving(server) as program:
         first = backed_up(program)
         (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
-        again = program("store", slug=SLUG, target="second")["set"]
+        stored = program("store", slug=SLUG, target="second")
+        again = stored["set"]
         assert again != first
+        assert (stored["others"]["local"]["set"], stored["others"]["local"]["fault"]) == (again, None)
         held = {row["set"]: row["targets"] for row in program("sets", slug=SLUG)}
         assert held == {first: ["local"], again: ["local", "second"]}
         # What was not to have it yet is left to whoever asks for it.
         assert program("store", slug=SLUG, target="third")["set"] == again
+
+
+def test_a_target_that_cannot_take_the_set_once_more_fails_for_itself(server: BackupServer, repository: Path) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.write_settings()
+    for place in (server.backups / "repository", server.root / "second"):
+        shutil.copytree(repository, place)
+    with Serving(server) as program:
+        first = backed_up(program)
+        (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
+        shutil.move(server.backups / "repository", server.root / "away")
+        stored = program("store", slug=SLUG, target="second")
+        assert stored["set"] != first
+        assert "there is no repository" in stored["others"]["local"]["fault"]
+        places = server.standing()["schools"][SLUG]["sets"]
+        assert (places["second"]["newest"], places["second"]["fault"]) == (stored["set"], None)
+        assert places["local"]["newest"] == first
+        assert "there is no repository" in places["local"]["fault"]
 
 
 def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:

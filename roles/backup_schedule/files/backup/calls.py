@@ -93,18 +93,23 @@ class Calls:
     def store(self, slug, target):
         """Store the set that lies in the spool in a target; one whose uploads changed since is taken once more.
 
-        The targets that had got it already get the new one as well, so that the newest is wherever one shall be.
+        The targets that had got it already get the new one as well, so that the newest is wherever one shall be; what
+        came of each is in others, with its own fault.
         """
         place = self._settings.target(target)
         try:
-            return self._store_alone(slug, target, place)
+            return {**self._store_alone(slug, target, place), "others": {}}
         except ChangedError:
             others = self._having(slug) - {target}
             self.write(slug)
             done = self._store_alone(slug, target, place)
-            for name in sorted(others):
-                self._store_alone(slug, name, self._settings.target(name))
-            return done
+            return {**done, "others": {name: self._try_to_store(slug, name) for name in sorted(others)}}
+
+    def _try_to_store(self, slug, target):
+        try:
+            return {**self._store_alone(slug, target, self._settings.target(target)), "fault": None}
+        except Exception as fault:
+            return {"fault": said(fault)}
 
     def _having(self, slug):
         """Return the targets that have the set which lies in the spool."""
