@@ -189,12 +189,13 @@ class Backups:
         busy: str | None = self._ask("wait", slug=slug, patience=seconds)["busy"]
         return busy
 
-    def dump(self, slug: str, folder: str) -> None:
+    def dump(self, slug: str, folder: str, seconds: int) -> None:
         """Dump a school's database, and nothing else, into a folder that does not exist yet, for `load`.
 
-        What a school's own user made of it, and could make the administrator act when it is loaded, is refused.
+        seconds: to wait for whoever is at work on the school's sets. What its own user made of it, and could make the
+        administrator act when it is loaded, is refused.
         """
-        self._ask("dump", slug=slug, folder=folder)
+        self._ask("dump", slug=slug, folder=folder, patience=seconds)
 
     def load(self, folder: str, database: str) -> Loaded:
         """Load a set or a dump in a folder into a database that is there and empty."""

@@ -170,7 +170,9 @@ class BackupModel:
             self.busy.discard(slug)
         return {"busy": f"{slug} is in the hands of the schedule (backup)" if slug in self.busy else None}
 
-    def _do_dump(self, slug: str, folder: str) -> dict[str, Any]:
+    def _do_dump(self, slug: str, folder: str, patience: int = 0) -> dict[str, Any]:
+        if busy := self._do_wait(slug, patience)["busy"]:
+            raise ProgramError(busy)
         if self.server.below(self.server.inside(folder)):
             raise ProgramError(f"{folder} is already there")
         config, name, database = self._site(slug)

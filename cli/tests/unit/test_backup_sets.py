@@ -163,6 +163,20 @@ def test_a_copy_and_a_backup_never_read_a_school_at_once(server: BackupServer, p
         assert program("dump", slug=SLUG, folder=str(folder)) == {"tables": 2}
 
 
+def test_a_copy_waits_for_whoever_began_after_it_had_looked(server: BackupServer, program: Serving) -> None:
+    program("write", slug=SLUG)
+    assert program("wait", slug=SLUG, patience=0) == {"busy": None}
+    hold = server.root / "hold"
+    hold.touch()
+    with Serving(server) as other, trouble(server, hold=str(hold)):
+        other.tell("write", slug=SLUG)
+        _wait_for(server.backups / "spool" / f".{SLUG}.partial/database")
+        program.tell("dump", slug=SLUG, folder=str(server.root / "archive/try-it.new/dump"), patience=30)
+        hold.unlink()
+        assert program.answer() == {"tables": 2}
+        assert other.answer()["tables"] == 2
+
+
 def _made(server: BackupServer, name: str) -> str:
     server.put_tables({}, name)
     return name

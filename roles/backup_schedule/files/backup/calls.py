@@ -194,13 +194,16 @@ class Calls:
         except BusyError as fault:
             return {"busy": str(fault)}
 
-    def dump(self, slug, folder):
-        """Dump a school's database into a new folder, for `load` to make a copy of it; it becomes no set."""
+    def dump(self, slug, folder, patience=None):
+        """Dump a school's database into a new folder, for `load` to make a copy of it; it becomes no set.
+
+        patience: seconds to wait for whoever is at work on the school's sets.
+        """
         place = self._settings.inside(folder)
         if os.path.lexists(place):
             raise BackupError(f"{place} is already there")
         # Whoever else dumps it just now would lose the user by whom it is read, or take it from this one.
-        with self._locked(slug, "copy"):
+        with self._locked(slug, "copy", patience):
             manifest = _once_more(lambda: Spool(self._settings, slug).dump(self._database, place))
         return {"tables": len(manifest["database"]["tables"])}
 
