@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -18,6 +20,7 @@ from backup.repository import Repository
 from backup.spool import Spool
 
 from tests.support.backup_server import KEY, NAME, SLUG, BackupServer, FaultError, Serving, restic
+from tests.support.project import CHECKOUT
 from tests.support.restic_keys import cheapen
 
 SECOND = "sch000000000002"
@@ -685,6 +688,31 @@ def test_two_snapshots_of_one_and_the_same_set_are_no_dispute(server: BackupServ
     (server.backups / "standing.json").unlink()
     assert [row["disputed"] for row in program("sets", slug=SLUG)] == [[]]
     assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == name
+
+
+def test_after_a_break_in_what_came_since_is_laid_aside_as_the_guide_says(
+    server: BackupServer, program: Serving
+) -> None:
+    name = backed_up(program)
+    time.sleep(1.1)
+    moment = sets.now()
+    # By the name of a set that says to be older than the break-in, and newer than what there is.
+    later = sets.name_for(moment)
+    put_snapshot(server, forged(server, later), later, FORGED)
+    (server.backups / "standing.json").unlink()
+    guide = (CHECKOUT / "docs/guides/disaster.md").read_text()
+    [command] = re.findall(r"^ {7}(find .*)$", guide, re.MULTILINE)
+    for word, here in (
+        ("/srv/schools-later", server.root / "later"),
+        ("/srv/schools/", f"{server.backups / 'repository'}/"),
+        ("2026-01-31 02:15:00", f"{moment:%Y-%m-%d %H:%M:%S}"),
+    ):
+        assert word in command
+        command = command.replace(word, str(here))
+    (server.root / "later").mkdir()
+    subprocess.run(shlex.split(command), check=True)
+    assert len(names_in(server.root / "later")) == 1
+    assert [row["set"] for row in program("sets", slug=SLUG)] == [name]
 
 
 def test_the_row_is_read_from_the_next_target_where_the_first_has_it_damaged(
