@@ -213,7 +213,10 @@ class CloneSchool:
     def _look(self) -> None:
         refuse_claim_of_others(self.server, self.source["slug"], "")
         back_up_school.site_database(self.server, self.source)
-        back_up_school.require_room(self.server, f"copy `{self.source['slug']}`")
+        # Dump and database, or packed files and files: what the newest set holds lies there twice for a while.
+        last = self.backups.standing().of(self.source["slug"]).last
+        needed = 2 * ((last.bytes if last else None) or 0)
+        back_up_school.require_room(self.server, f"copy `{self.source['slug']}`", needed)
 
     def _claim_name(self) -> None:
         for folder in (self._making, self._beside):
