@@ -60,7 +60,8 @@ def restore(
 
     A set is loaded beside, compared byte for byte with what was stored, and then changes places with the school at
     once. With --at the database is brought forward to that second, where the server keeps its log; from the newest set
-    before it, or the one that --set names. On an empty server, `provision` and then `restore --all` bring everything back.
+    before it, or the one that --set names. On an empty server, `provision` and then `restore --all` bring everything
+    back.
 
     Example: schoolctl restore tech-school --at 2026-01-31T14:05:00 --yes
     """
