@@ -33,9 +33,9 @@ HEARTBEAT = 120
 GRACE = 20
 
 # Scenarios that walk through the real schoolctl; all others prove a role.
-JOURNEYS = ("lifecycle", "faults", "disaster")
-# Rehearsals that nobody has seen pass from end to end yet: `molecule test -s NAME` runs one, no level does.
-UNSEEN = ("disaster",)
+JOURNEYS = ("lifecycle", "faults")
+# Those that lose whole servers and make them anew: a level that is run when it is named, before a release.
+REHEARSAL, REHEARSALS = "rehearsal", ("disaster",)
 # The app is tested inside the bench of this journey, on the site of this school.
 APP_JOURNEY = "lifecycle"
 APP_SCHOOL = "tech-school"
@@ -139,14 +139,14 @@ def quick_levels() -> Round:
 def server_levels() -> Round:
     """Return the levels that make servers: scenarios of molecule/, and what is tested on the bench that one leaves."""
     found = (path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-    scenarios = sorted(name for name in found if name not in UNSEEN)
-    journeys = [name for name in JOURNEYS if name in scenarios]
+    roles = sorted(name for name in found if name not in (*JOURNEYS, *REHEARSALS))
     return [
         # The longest first: short ones fill up what is left at the end.
-        Level("journey", tuple(scenario(name) for name in journeys)),
-        Level("role", tuple(scenario(name) for name in scenarios if name not in JOURNEYS)),
+        Level("journey", tuple(scenario(name) for name in JOURNEYS)),
+        Level("role", tuple(scenario(name) for name in roles)),
         Level("app", (app_tests(),)),
         Level("pages", (page_tests(),)),
+        Level(REHEARSAL, tuple(scenario(name) for name in REHEARSALS)),
     ]
 
 
@@ -266,11 +266,14 @@ INTERRUPTED = threading.Event()
 def run_round(levels: Round, pool: Executor) -> dict[str, Tally]:
     """Run the checks of some levels beside each other, and return what each level came to, by its name."""
     tallies = {level.name: Tally() for level in levels}
-    waiting = [(level, check) for level in levels for check in level.checks]
+    # What comes after another check begins as soon as it may: what it needs is kept up for it.
+    every = [(level, check) for level in levels for check in level.checks]
+    waiting = sorted(every, key=lambda one: not one[1].after)
     running: dict[Future[Tally], tuple[Level, Check]] = {}
     while waiting or running:
         to_come = {check.title for _, check in (*waiting, *running.values())}
-        for level, check in [one for one in waiting if to_come.isdisjoint(one[1].after)]:
+        ready = [one for one in waiting if to_come.isdisjoint(one[1].after)]
+        for level, check in ready[: AT_A_TIME - len(running)]:
             waiting.remove((level, check))
             running[pool.submit(run_check, f"{level.name}: {check.title}", check, log_of(level, check))] = level, check
         for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -500,8 +503,11 @@ def prove(rounds: list[Round]) -> int:
 def main() -> int:
     """Run the chosen levels."""
     known = [level.name for level in (*quick_levels(), *server_levels())]
+    usual = [name for name in known if name != REHEARSAL]
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("levels", nargs="*", metavar="LEVEL", help=f"which ones; all when left out: {', '.join(known)}")
+    parser.add_argument(
+        "levels", nargs="*", metavar="LEVEL", help=f"of {', '.join(known)}; all but the last when left out"
+    )
     parser.add_argument("--quick", action="store_true", help="only those that need no server")
     options = parser.parse_args()
     if unknown := set(options.levels) - set(known):
@@ -509,7 +515,7 @@ def main() -> int:
     if not options.quick:
         subprocess.run([".ci/ensure-programs", *PROGRAMS], cwd=ROOT, check=False)
         subprocess.run([".ci/ensure-restic"], cwd=ROOT, check=False)
-    return prove(choose(set(options.levels or known), quick=options.quick))
+    return prove(choose(set(options.levels or usual), quick=options.quick))
 
 
 def choose(names: set[str], *, quick: bool) -> list[Round]:

@@ -2,8 +2,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.backup_server import empty_repository
+from tests.support.mariadb_here import MariaDBHere
 from tests.support.project import OTHER, copy_project, open_on
 from tests.support.server_model import ServerModel
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an empty repository to be copied."""
+    return empty_repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="session")
+def other_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give another one, of which restic does not think that it is the first."""
+    return empty_repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="session")
+def mariadb_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the data folder of a MariaDB to be copied, since making one takes seconds."""
+    made = MariaDBHere(tmp_path_factory.mktemp("mariadb"))
+    made.make()
+    return made.data
 
 
 @pytest.fixture

@@ -24,7 +24,10 @@ Where = Annotated[
     ),
 ]
 Jobs = Annotated[int, typer.Option(min=1, max=16, help="How many schools at once.", metavar="N")]
-SetId = Annotated[str | None, typer.Option("--set", help="Which set; the newest when left out.", metavar="ID")]
+SetId = Annotated[
+    str | None,
+    typer.Option("--set", help="Which set, as ID or ID@SNAPSHOT; the newest when left out.", metavar="ID"),
+]
 FromTarget = Annotated[
     str | None, typer.Option("--from", help="Out of this target; any when left out.", metavar="TARGET")
 ]

@@ -212,11 +212,10 @@ class CloneSchool:
 
     def _look(self) -> None:
         refuse_claim_of_others(self.server, self.source["slug"], "")
-        back_up_school.site_database(self.server, self.source)
-        # Dump and database, or packed files and files: what the newest set holds lies there twice for a while.
-        last = self.backups.standing().of(self.source["slug"]).last
-        needed = 2 * ((last.bytes if last else None) or 0)
-        back_up_school.require_room(self.server, f"copy `{self.source['slug']}`", needed)
+        name = back_up_school.site_database(self.server, self.source)
+        size = sum(database.bytes_by_table(self.server.run(database.sizes(name)).stdout).values())
+        # For a while it lies there twice more, as a dump and as a database.
+        back_up_school.require_room(self.server, f"copy `{self.source['slug']}`", needed=2 * size)
 
     def _claim_name(self) -> None:
         for folder in (self._making, self._beside):

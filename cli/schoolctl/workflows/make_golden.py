@@ -19,8 +19,8 @@ from schoolctl.workflows.step import Progress, Step, run_steps
 DOING = "golden"
 # What it is called while it is made: no slug has a dot.
 CLAIM = "golden.site"
-# How many programs load a site at once. Where each wait takes 2 ms, six are a fifth faster than four, and eight no faster
-# than six: MariaDB writes down one definition at a time.
+# How many programs load a site at once. Where each wait takes 2 ms, six are a fifth faster than four, and eight no
+# faster than six: MariaDB writes down one definition at a time.
 PARTS = 6
 PARTIAL = ".partial"
 # For how many locales golden sites are made, the most common ones: each takes the best part of a minute for each image.

@@ -48,9 +48,9 @@ VIEW = "CREATE DEFINER=`{0}`@`%` SQL SECURITY INVOKER VIEW `{1}` AS SELECT * FRO
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBHere]:
+def server(tmp_path_factory: pytest.TempPathFactory, mariadb_data: Path) -> Iterator[MariaDBHere]:
     running = MariaDBHere(tmp_path_factory.mktemp("mariadb"))
-    running.make()
+    running.take(mariadb_data)
     running.start("--log-bin-trust-function-creators=ON")
     yield running
     running.stop()

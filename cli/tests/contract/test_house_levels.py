@@ -139,21 +139,33 @@ def test_two_checks_run_at_a_time_and_each_counts_for_its_own_level(levels, tmp_
     }
 
 
-def test_a_check_begins_when_what_it_comes_after_has_ended_though_others_still_run(levels, tmp_path, monkeypatch):
-    journey, app, waits = (str(tmp_path / name) for name in ("journey", "app", "waits"))
-    # Its neighbour goes on until it has begun, and it fails where its predecessor has not ended yet.
-    first = levels.Check("first", _python(f"import time; time.sleep(0.5); open({journey!r}, 'w')"))
-    beside = levels.Check("beside", (*_python(MEET), waits, app))
-    second = levels.Check("second", _python(f"open({journey!r}); open({app!r}, 'w')"), after=frozenset({"first"}))
+def test_what_comes_after_a_check_begins_before_what_has_waited_longer(levels, tmp_path, monkeypatch):
+    order = str(tmp_path / "order")
+    waits = str(tmp_path / "waits")
+    named = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + ' ')"
+    first = levels.Check("first", (*_python(named), order, "first"))
+    # It goes on until the second has begun; the third would have its turn only then.
+    beside = levels.Check("beside", (*_python(MEET), waits, str(tmp_path / "begun")))
+    third = levels.Check("third", (*_python(named), order, "third"))
+    second = levels.Check(
+        "second",
+        (*_python(f"{named}; open({str(tmp_path / 'begun')!r}, 'w')"), order, "second"),
+        after=frozenset({"first"}),
+    )
 
     tallies = _round(
-        levels, tmp_path, monkeypatch, levels.Level("app", (second,)), levels.Level("journey", (first, beside))
+        levels,
+        tmp_path,
+        monkeypatch,
+        levels.Level("journey", (first, beside, third)),
+        levels.Level("app", (second,)),
     )
 
     assert {name: (tally.passed, tally.failed) for name, tally in tallies.items()} == {
+        "journey": (3, 0),
         "app": (1, 0),
-        "journey": (2, 0),
     }
+    assert Path(order).read_text().split()[:2] == ["first", "second"]
 
 
 def test_the_app_waits_for_the_bench_that_a_journey_leaves_and_the_browser_for_the_app(levels):
@@ -277,12 +289,12 @@ def test_nothing_is_run_on_what_could_not_be_made(levels, tmp_path, monkeypatch,
     assert "it needs `images`, which failed" in capsys.readouterr().out
 
 
-def test_every_scenario_belongs_to_exactly_one_level_or_is_named_as_unseen(levels):
+def test_every_scenario_belongs_to_exactly_one_level(levels):
     scenarios = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
 
     named = levels.scenario_names(levels.server_levels())
 
-    assert sorted([*named, *levels.UNSEEN]) == sorted(scenarios)
+    assert sorted(named) == sorted(scenarios)
 
 
 @pytest.mark.parametrize(

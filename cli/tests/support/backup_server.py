@@ -15,6 +15,8 @@ from typing import IO, Any, cast
 
 import pytest
 
+from tests.support.restic_keys import cheapen
+
 PROGRAMS = Path(__file__).resolve().parents[3] / "roles" / "backup_schedule" / "files"
 MODEL = Path(__file__).with_name("database_model.py")
 SLUG = "tech-school"
@@ -121,6 +123,15 @@ class BackupServer:
         """Return what the program knows."""
         known: dict[str, Any] = json.loads((self.backups / "standing.json").read_text())
         return known
+
+
+def empty_repository(folder: Path) -> Path:
+    """Make a repository with nothing in it, whose key opens at once; to be copied, since to make one takes its time."""
+    server = BackupServer(folder / "schools", restic())
+    with Serving(server) as program:
+        program("init", target="local")
+    cheapen(server.backups / "repository", KEY)
+    return server.backups / "repository"
 
 
 class FaultError(Exception):

@@ -11,8 +11,11 @@ from schoolctl.bench import database
 
 PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb", "mariadb-dump")
 IS_HERE = all(shutil.which(name) for name in PROGRAMS)
+# A copy of a data folder is mostly its redo log.
+SMALL = "--innodb-log-file-size=8M"
 OPTIONS = (
     "--no-defaults",
+    SMALL,
     "--skip-networking",
     "--character-set-server=utf8mb4",
     "--collation-server=utf8mb4_unicode_ci",
@@ -41,8 +44,12 @@ class MariaDBHere:
 
     def make(self) -> None:
         """Make its data folder."""
-        argv = ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", f"--user={self.user}"]
+        argv = ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", f"--user={self.user}", SMALL]
         subprocess.run([*argv, "--skip-test-db"], check=True, capture_output=True)
+
+    def take(self, made: Path) -> None:
+        """Have a copy of a data folder that was made."""
+        shutil.copytree(made, self.data)
 
     def start(self, *options: str) -> None:
         """Start it, and wait until it answers."""
@@ -54,7 +61,7 @@ class MariaDBHere:
         while subprocess.run([*self.client, "--execute", "SELECT 1"], capture_output=True).returncode:
             assert self.process.poll() is None, (self.folder / "errors").read_text()[-2000:]
             assert time.monotonic() < end
-            time.sleep(0.1)
+            time.sleep(0.02)
 
     def stop(self, *, kill: bool = False) -> None:
         """End it, as a shutdown does, or at once."""

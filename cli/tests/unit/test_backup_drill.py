@@ -18,7 +18,6 @@ from cryptography.fernet import Fernet
 from ..support.backup_server import KEY, restic
 from ..support.drilled_bench import DrilledBench, fits
 from ..support.mariadb_here import IS_HERE, MariaDBHere
-from ..support.restic_keys import cheapen
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles" / "backup_schedule" / "files"
 sys.path.insert(0, str(PROGRAM))
@@ -52,10 +51,9 @@ CREATE SEQUENCE `hash_seq`;
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBHere]:
-    folder = tmp_path_factory.mktemp("mariadb")
-    running = MariaDBHere(folder)
-    running.make()
+def server(tmp_path_factory: pytest.TempPathFactory, mariadb_data: Path) -> Iterator[MariaDBHere]:
+    running = MariaDBHere(tmp_path_factory.mktemp("mariadb"))
+    running.take(mariadb_data)
     running.start()
     yield running
     running.stop()
@@ -111,7 +109,7 @@ class School:
 
 
 @pytest.fixture
-def school(tmp_path: Path, server: MariaDBHere) -> Iterator[School]:
+def school(tmp_path: Path, server: MariaDBHere, repository: Path) -> Iterator[School]:
     root = tmp_path / "srv"
     for folder in ("sites", "journal", "backups/declared", f"sites/{SLUG}/public/files", f"sites/{SLUG}/private/files"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -140,8 +138,7 @@ def school(tmp_path: Path, server: MariaDBHere) -> Iterator[School]:
     }
     (tmp_path / "settings.json").write_text(json.dumps(given))
     settings = read(tmp_path / "settings.json")
-    Calls(settings).init("local")
-    cheapen(tmp_path / "one", KEY)
+    shutil.copytree(repository, tmp_path / "one")
     yield School(root, server, bench, settings, key)
     bench.close()
 
@@ -233,10 +230,12 @@ def test_a_flipped_byte_in_a_pack_is_found(school: School) -> None:
     assert school.left() == []
 
 
-def test_damage_in_one_of_two_targets_is_not_hidden_by_the_other(school: School, tmp_path: Path) -> None:
+def test_damage_in_one_of_two_targets_is_not_hidden_by_the_other(
+    school: School, tmp_path: Path, other_repository: Path
+) -> None:
     calls = Calls(school.settings)
     school.settings.targets["vault"] = type(school.settings.targets["local"])("vault", str(tmp_path / "two"))
-    calls.init("vault")
+    shutil.copytree(other_repository, tmp_path / "two")
     school.take()
     shutil.rmtree(tmp_path / "one" / "data")
     shutil.rmtree(school.settings.cache)

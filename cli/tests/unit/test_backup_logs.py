@@ -16,7 +16,6 @@ import pytest
 
 from ..support.backup_server import KEY, restic
 from ..support.mariadb_here import IS_HERE, MariaDBHere
-from ..support.restic_keys import cheapen
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles" / "backup_schedule" / "files"
 sys.path.insert(0, str(PROGRAM))
@@ -134,17 +133,9 @@ def now() -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that is copied, since making one takes a second."""
-    folder = tmp_path_factory.mktemp("made")
-    MariaDBHere(folder).make()
-    return folder / "data"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[MariaDBHere]:
+def server(tmp_path_factory: pytest.TempPathFactory, mariadb_data: Path) -> Iterator[MariaDBHere]:
     running = MariaDBHere(tmp_path_factory.mktemp("mariadb"))
-    shutil.copytree(made, running.data)
+    running.take(mariadb_data)
     running.start()
     yield running
     running.stop()
@@ -159,10 +150,10 @@ def world(tmp_path: Path, server: MariaDBHere) -> World:
 
 
 @pytest.fixture
-def lonely(tmp_path: Path, made: Path) -> Iterator[World]:
+def lonely(tmp_path: Path, mariadb_data: Path) -> Iterator[World]:
     """Schools on a server of their own, which may be killed."""
     running = MariaDBHere(tmp_path)
-    shutil.copytree(made, running.data)
+    running.take(mariadb_data)
     running.start()
     found = World(tmp_path, running, settings_for(tmp_path, running))
     found.make_schools()
@@ -674,12 +665,11 @@ def test_a_link_in_the_place_of_the_streams_name_leads_nowhere(lonely: World, tm
 
 
 @pytest.fixture
-def targets(lonely: World) -> dict[str, Target]:
+def targets(lonely: World, repository: Path, other_repository: Path) -> dict[str, Target]:
     object.__setattr__(lonely.settings, "restic", restic())
-    for name in ("local", "vault"):
+    for name, empty in (("local", repository), ("vault", other_repository)):
         lonely.settings.targets[name] = Target(name, str(lonely.folder / name))
-        Calls(lonely.settings).init(name)
-        cheapen(lonely.folder / name, KEY)
+        shutil.copytree(empty, lonely.folder / name)
     return lonely.settings.targets
 
 

@@ -18,19 +18,9 @@ from backup.calls import Calls
 from backup.errors import BackupError
 from backup.repository import Repository
 
-from tests.support.backup_server import KEY, SLUG, BackupServer, Serving, restic
-from tests.support.restic_keys import cheapen
+from tests.support.backup_server import SLUG, BackupServer, Serving, restic
 
 OTHER, OTHER_NAME = "other-school", "sch000000000002"
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    server = BackupServer(tmp_path_factory.mktemp("made") / "schools", restic())
-    with Serving(server) as program:
-        program("init", target="local")
-    cheapen(server.backups / "repository", KEY)
-    return server.backups / "repository"
 
 
 @pytest.fixture

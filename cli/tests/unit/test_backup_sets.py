@@ -19,9 +19,8 @@ from backup.errors import BackupError, ChangedError
 from backup.repository import Repository
 from backup.spool import Spool
 
-from tests.support.backup_server import KEY, NAME, SLUG, BackupServer, FaultError, Serving, restic
+from tests.support.backup_server import NAME, SLUG, BackupServer, FaultError, Serving, restic
 from tests.support.project import CHECKOUT
-from tests.support.restic_keys import cheapen
 
 SECOND = "sch000000000002"
 FORGED = "2020-01-01 00:00:00"
@@ -34,20 +33,20 @@ def server(tmp_path: Path) -> BackupServer:
     return server
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an empty repository to be copied: to make one takes its time."""
-    server = BackupServer(tmp_path_factory.mktemp("made") / "schools", restic())
-    with Serving(server) as program:
-        assert program("init", target="local") == {"created": True}
-        assert program("init", target="local") == {"created": False}
-    cheapen(server.backups / "repository", KEY)
-    return server.backups / "repository"
-
-
 @pytest.fixture
 def program(server: BackupServer, repository: Path) -> Iterator[Serving]:
     shutil.copytree(repository, server.backups / "repository")
+    with Serving(server) as program:
+        yield program
+
+
+@pytest.fixture
+def with_second(server: BackupServer, repository: Path, other_repository: Path) -> Iterator[Serving]:
+    """Let the program run with two targets."""
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    server.write_settings()
+    shutil.copytree(repository, server.backups / "repository")
+    shutil.copytree(other_repository, server.root / "second")
     with Serving(server) as program:
         yield program
 
@@ -101,6 +100,12 @@ def trouble(server: BackupServer, **what: Any) -> Iterator[None]:
 
 
 # --- there and back ---------------------------------------------------------------------------------------------------
+
+
+def test_a_repository_is_made_once(server: BackupServer) -> None:
+    with Serving(server) as program:
+        assert program("init", target="local") == {"created": True}
+        assert program("init", target="local") == {"created": False}
 
 
 def test_a_set_comes_back_as_it_was(server: BackupServer, program: Serving) -> None:
@@ -496,11 +501,11 @@ def test_a_set_is_stored_though_the_one_before_was_forgotten_by_somebody(
     assert [row["set"] for row in program("sets", slug=SLUG)] == [name]
 
 
-def test_a_target_that_is_not_there_is_a_failure_and_says_so(server: BackupServer) -> None:
+def test_a_target_that_is_not_there_is_a_failure_and_says_so(server: BackupServer, repository: Path) -> None:
     server.targets["away"] = {"repository": str(server.root / "nowhere/repository")}
     server.write_settings()
+    shutil.copytree(repository, server.backups / "repository")
     with Serving(server) as program:
-        program("init", target="local")
         program("write", slug=SLUG)
         with pytest.raises(FaultError, match=r"away: there is no repository at .*nowhere/repository yet"):
             program("store", slug=SLUG, target="away")
@@ -614,69 +619,62 @@ def test_a_new_server_takes_neither_of_two_snapshots_that_say_to_be_one_set_unti
 
 
 def test_a_set_that_is_disputed_in_one_target_is_not_taken_from_another_unless_that_is_named(
-    server: BackupServer, repository: Path
+    server: BackupServer, with_second: Serving
 ) -> None:
     # Whoever could store a second one there could have put one in the place of the first here.
-    server.targets["second"] = {"repository": str(server.root / "second")}
-    server.write_settings()
-    for place in (server.backups / "repository", server.root / "second"):
-        shutil.copytree(repository, place)
-    with Serving(server) as program:
-        name = backed_up(program)
-        program("store", slug=SLUG, target="second")
-        put_snapshot(server, forged(server, name), name, FORGED)
-        (server.backups / "standing.json").unlink()
-        folder = server.backups / "fetched"
-        with pytest.raises(FaultError, match="more than once"):
-            program("fetch", slug=SLUG, folder=str(folder))
-        program("fetch", slug=SLUG, target="second", folder=str(folder))
-        assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+    name = backed_up(with_second)
+    with_second("store", slug=SLUG, target="second")
+    put_snapshot(server, forged(server, name), name, FORGED)
+    (server.backups / "standing.json").unlink()
+    folder = server.backups / "fetched"
+    with pytest.raises(FaultError, match="more than once"):
+        with_second("fetch", slug=SLUG, folder=str(folder))
+    with_second("fetch", slug=SLUG, target="second", folder=str(folder))
+    assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+
+
+def lose_what_local_holds(server: BackupServer) -> None:
+    for path in (server.backups / "repository/data").rglob("*"):
+        if path.is_file():
+            path.unlink()
 
 
 def test_a_server_whose_own_snapshot_was_removed_takes_none_in_its_place(
-    server: BackupServer, repository: Path
+    server: BackupServer, with_second: Serving
 ) -> None:
-    server.targets["second"] = {"repository": str(server.root / "second")}
-    server.write_settings()
-    for place in (server.backups / "repository", server.root / "second"):
-        shutil.copytree(repository, place)
-    with Serving(server) as program:
-        name = backed_up(program)
-        program("store", slug=SLUG, target="second")
-        [own] = [row["id"] for row in snapshots(server, f"set={name}")]
-        given = settings.read(server.root / "backups.json")
-        Repository(given, given.target("local")).forget([own])
-        put_snapshot(server, forged(server, name), name, FORGED)
-        assert [(row["targets"], row["disputed"]) for row in program("sets", slug=SLUG)] == [
-            (["local", "second"], ["local"])
-        ]
-        folder = server.backups / "fetched"
-        program("fetch", slug=SLUG, folder=str(folder))
-        assert "pay us" not in (folder / "database/tabUser.sql").read_text()
-        assert program("row", slug=SLUG)["title"] == "Tech School"
-        shutil.rmtree(folder)
-        # Where no other target has what the server stored, a person has to say that it shall be this one.
-        words = rf"local has the set {name} as [0-9a-f]{{8}}, which is not what this server stored there"
-        with pytest.raises(FaultError, match=words) as told:
-            program("fetch", slug=SLUG, target="local", folder=str(folder), or_older=True)
-        assert not folder.exists()
-        meant = str(told.value).partition(f"{name}@")[2][:8]
-        program("fetch", slug=SLUG, set=f"{name}@{meant}", folder=str(folder))
-        assert "pay us" in (folder / "database/tabUser.sql").read_text()
+    name = backed_up(with_second)
+    with_second("store", slug=SLUG, target="second")
+    [own] = [row["id"] for row in snapshots(server, f"set={name}")]
+    given = settings.read(server.root / "backups.json")
+    Repository(given, given.target("local")).forget([own])
+    put_snapshot(server, forged(server, name), name, FORGED)
+    assert [(row["targets"], row["disputed"]) for row in with_second("sets", slug=SLUG)] == [
+        (["local", "second"], ["local"])
+    ]
+    folder = server.backups / "fetched"
+    with_second("fetch", slug=SLUG, folder=str(folder))
+    assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+    assert with_second("row", slug=SLUG)["title"] == "Tech School"
+    shutil.rmtree(folder)
+    # Where no other target has what the server stored, a person has to say that it shall be this one.
+    words = rf"local has the set {name} as [0-9a-f]{{8}}, which is not what this server stored there"
+    with pytest.raises(FaultError, match=words) as told:
+        with_second("fetch", slug=SLUG, target="local", folder=str(folder), or_older=True)
+    assert not folder.exists()
+    meant = str(told.value).partition(f"{name}@")[2][:8]
+    with_second("fetch", slug=SLUG, set=f"{name}@{meant}", folder=str(folder))
+    assert "pay us" in (folder / "database/tabUser.sql").read_text()
 
 
-def test_the_target_of_which_the_server_knows_its_snapshot_comes_first(server: BackupServer, repository: Path) -> None:
-    server.targets["second"] = {"repository": str(server.root / "second")}
-    server.write_settings()
-    for place in (server.backups / "repository", server.root / "second"):
-        shutil.copytree(repository, place)
-    with Serving(server) as program:
-        program("write", slug=SLUG)
-        name = program("store", slug=SLUG, target="second")["set"]
-        # In the first target it never stored this set, so that it knows nothing of what is there.
-        put_snapshot(server, forged(server, name), name, FORGED)
-        program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
-        assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
+def test_the_target_of_which_the_server_knows_its_snapshot_comes_first(
+    server: BackupServer, with_second: Serving
+) -> None:
+    with_second("write", slug=SLUG)
+    name = with_second("store", slug=SLUG, target="second")["set"]
+    # In the first target it never stored this set, so that it knows nothing of what is there.
+    put_snapshot(server, forged(server, name), name, FORGED)
+    with_second("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
 
 
 def test_two_snapshots_of_one_and_the_same_set_are_no_dispute(server: BackupServer, program: Serving) -> None:
@@ -716,21 +714,14 @@ def test_after_a_break_in_what_came_since_is_laid_aside_as_the_guide_says(
 
 
 def test_the_row_is_read_from_the_next_target_where_the_first_has_it_damaged(
-    server: BackupServer, repository: Path
+    server: BackupServer, with_second: Serving
 ) -> None:
-    server.targets["second"] = {"repository": str(server.root / "second")}
-    server.write_settings()
-    for place in (server.backups / "repository", server.root / "second"):
-        shutil.copytree(repository, place)
-    with Serving(server) as program:
-        backed_up(program)
-        program("store", slug=SLUG, target="second")
-        for path in (server.backups / "repository/data").rglob("*"):
-            if path.is_file():
-                path.unlink()
-        assert program("row", slug=SLUG)["title"] == "Tech School"
-        with pytest.raises(FaultError, match="local: "):
-            program("row", slug=SLUG, target="local")
+    backed_up(with_second)
+    with_second("store", slug=SLUG, target="second")
+    lose_what_local_holds(server)
+    assert with_second("row", slug=SLUG)["title"] == "Tech School"
+    with pytest.raises(FaultError, match="local: "):
+        with_second("row", slug=SLUG, target="local")
 
 
 def test_a_damaged_newest_set_gives_way_to_the_newest_sound_one_where_that_is_asked(
@@ -818,42 +809,31 @@ def test_a_set_whose_upload_changed_before_it_was_stored_is_taken_once_more(
 
 
 def test_a_set_that_is_taken_once_more_for_one_target_goes_to_those_that_have_the_one_before(
-    server: BackupServer, repository: Path
+    server: BackupServer, with_second: Serving
 ) -> None:
-    server.targets["second"] = {"repository": str(server.root / "second")}
-    server.targets["third"] = {"repository": str(server.root / "third")}
-    server.write_settings()
-    for place in (server.backups / "repository", server.root / "second", server.root / "third"):
-        shutil.copytree(repository, place)
-    with Serving(server) as program:
-        first = backed_up(program)
-        (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
-        stored = program("store", slug=SLUG, target="second")
-        again = stored["set"]
-        assert again != first
-        assert (stored["others"]["local"]["set"], stored["others"]["local"]["fault"]) == (again, None)
-        held = {row["set"]: row["targets"] for row in program("sets", slug=SLUG)}
-        assert held == {first: ["local"], again: ["local", "second"]}
-        # What was not to have it yet is left to whoever asks for it.
-        assert program("store", slug=SLUG, target="third")["set"] == again
+    first = backed_up(with_second)
+    (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
+    stored = with_second("store", slug=SLUG, target="second")
+    again = stored["set"]
+    assert again != first
+    assert (stored["others"]["local"]["set"], stored["others"]["local"]["fault"]) == (again, None)
+    held = {row["set"]: row["targets"] for row in with_second("sets", slug=SLUG)}
+    assert held == {first: ["local"], again: ["local", "second"]}
 
 
-def test_a_target_that_cannot_take_the_set_once_more_fails_for_itself(server: BackupServer, repository: Path) -> None:
-    server.targets["second"] = {"repository": str(server.root / "second")}
-    server.write_settings()
-    for place in (server.backups / "repository", server.root / "second"):
-        shutil.copytree(repository, place)
-    with Serving(server) as program:
-        first = backed_up(program)
-        (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
-        shutil.move(server.backups / "repository", server.root / "away")
-        stored = program("store", slug=SLUG, target="second")
-        assert stored["set"] != first
-        assert "there is no repository" in stored["others"]["local"]["fault"]
-        places = server.standing()["schools"][SLUG]["sets"]
-        assert (places["second"]["newest"], places["second"]["fault"]) == (stored["set"], None)
-        assert places["local"]["newest"] == first
-        assert "there is no repository" in places["local"]["fault"]
+def test_a_target_that_cannot_take_the_set_once_more_fails_for_itself(
+    server: BackupServer, with_second: Serving
+) -> None:
+    first = backed_up(with_second)
+    (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
+    shutil.move(server.backups / "repository", server.root / "away")
+    stored = with_second("store", slug=SLUG, target="second")
+    assert stored["set"] != first
+    assert "there is no repository" in stored["others"]["local"]["fault"]
+    places = server.standing()["schools"][SLUG]["sets"]
+    assert (places["second"]["newest"], places["second"]["fault"]) == (stored["set"], None)
+    assert places["local"]["newest"] == first
+    assert "there is no repository" in places["local"]["fault"]
 
 
 def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:
@@ -884,21 +864,14 @@ def test_a_damaged_pack_is_found_and_leaves_nothing(server: BackupServer, progra
     assert server.standing()["targets"]["local"]["damage"]
 
 
-def test_where_one_target_is_damaged_the_next_one_gives_the_set(server: BackupServer) -> None:
-    server.targets["second"] = {"repository": str(server.backups / "second")}
-    server.write_settings()
-    with Serving(server) as program:
-        program("write", slug=SLUG)
-        for target in ("local", "second"):
-            program("init", target=target)
-            program("store", slug=SLUG, target=target)
-        assert program("sets", slug=SLUG)[0]["targets"] == ["local", "second"]
-        for path in (server.backups / "repository/data").rglob("*"):
-            if path.is_file():
-                path.unlink()
-        program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
-        with pytest.raises(FaultError):
-            program("fetch", slug=SLUG, target="local", folder=str(server.backups / "again"))
+def test_where_one_target_is_damaged_the_next_one_gives_the_set(server: BackupServer, with_second: Serving) -> None:
+    backed_up(with_second)
+    with_second("store", slug=SLUG, target="second")
+    assert with_second("sets", slug=SLUG)[0]["targets"] == ["local", "second"]
+    lose_what_local_holds(server)
+    with_second("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    with pytest.raises(FaultError):
+        with_second("fetch", slug=SLUG, target="local", folder=str(server.backups / "again"))
 
 
 def test_a_lock_of_one_that_was_killed_holds_nobody_up(server: BackupServer, program: Serving) -> None:
@@ -941,11 +914,11 @@ def test_each_school_keeps_what_its_own_policy_says(server: BackupServer, progra
     assert sorted(row["slug"] for row in program("sets")) == ["other-school", SLUG, SLUG]
 
 
-def test_nothing_is_removed_from_an_append_only_target(server: BackupServer) -> None:
+def test_nothing_is_removed_from_an_append_only_target(server: BackupServer, repository: Path) -> None:
     server.targets["local"]["append_only"] = True
     server.write_settings()
+    shutil.copytree(repository, server.backups / "repository")
     with Serving(server) as program:
-        program("init", target="local")
         for _ in range(3):
             backed_up(program)
         assert program("forget", prune=True) == {"local": {"removed": 0, "fault": None}}

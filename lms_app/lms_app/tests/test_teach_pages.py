@@ -231,6 +231,7 @@ class TestWithoutScripts(SiteTestCase):
         }
         page = text(self.send(lesson, **first, deed="add:Markdown"))
         self.assertIn('name="b0.kind" value="Markdown"', page)
+        self.assertIn('name="b0.title" type="text" value=""', page)
         self.assertIn("Not saved", page)
         typed = {**first, "b0__kind": "Markdown", "b0__body": "Boil **water**."}
         page = text(self.send(lesson, **typed, deed="add:Image"))

@@ -30,16 +30,17 @@ class TestPeople(SiteTestCase):
         return [row.full_name for row in people.listed(self.course.name, **given).rows]
 
     def test_who_asks_comes_first_then_who_waits_then_everybody_by_name(self):
-        for name, state, since in (
-            ("cy", "Waitlisted", "2026-01-02"),
-            ("dee", "Waitlisted", "2026-01-01"),
-            ("bo", "Active", None),
-            ("ada", "Completed", None),
-            ("eve", "Pending Approval", None),
-            ("fay", "Cancelled", None),
-        ):
-            row = enrolment.join(school.person(name), self.course.name).name
-            frappe.db.set_value("Academy Enrollment", row, {"state": state, "waitlisted_on": since})
+        wanted = {
+            "cy": ("Waitlisted", "2026-01-02"),
+            "dee": ("Waitlisted", "2026-01-01"),
+            "bo": ("Active", None),
+            "ada": ("Completed", None),
+            "eve": ("Pending Approval", None),
+            "fay": ("Cancelled", None),
+        }
+        rows = {name: enrolment.join(school.person(name), self.course.name).name for name in wanted}
+        for name, (state, since) in wanted.items():
+            frappe.db.set_value("Academy Enrollment", rows[name], {"state": state, "waitlisted_on": since})
         self.assertEqual(self.names(), ["Eve", "Dee", "Cy", "Ada", "Bo"])
         self.assertEqual(self.names(group="waiting"), ["Dee", "Cy"])
         self.assertEqual(self.names(group="former"), ["Fay"])

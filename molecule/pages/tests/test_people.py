@@ -76,14 +76,15 @@ def course(tech: School) -> Course:
 @pytest.fixture(scope="module")
 def mails(tech: School) -> Iterator[None]:
     """Let the school write mails; nobody takes them, so they wait where they can be read."""
-    account = {"email_account_name": "School", "email_id": "school@example.com", "smtp_server": "mail.invalid"}
+    word = f"school-{secrets.token_hex(3)}"
+    account = {"email_account_name": word, "email_id": f"{word}@example.com", "smtp_server": "mail.invalid"}
     account |= {"enable_outgoing": 1, "default_outgoing": 1, "no_smtp_authentication": 1, "smtp_port": 2525}
     name = tech.manage("POST", "/api/resource/Email Account", account)["data"]["name"]
     kept = tech.manage("GET", "/api/resource/Academy Settings/Academy Settings")["data"].get("sign_up") or "Invited"
     tech.manage("PUT", "/api/resource/Academy Settings/Academy Settings", {"sign_up": "Anybody"})
     yield
     tech.manage("PUT", "/api/resource/Academy Settings/Academy Settings", {"sign_up": kept})
-    tech.manage("DELETE", f"/api/resource/Email Account/{name}")
+    tech.manage("PUT", f"/api/resource/Email Account/{name}", {"enable_outgoing": 0, "default_outgoing": 0})
 
 
 def write_essays(page: Page, slug: str, quiz: str) -> None:
@@ -101,7 +102,9 @@ def write_essays(page: Page, slug: str, quiz: str) -> None:
 def mail_to(school: School, address: str) -> str:
     """Return the words of the newest mail to an address, as soon as there is one."""
     fields, filters = json.dumps(["name"]), json.dumps([["Email Queue Recipient", "recipient", "=", address]])
-    path = f"/api/resource/Email Queue?fields={fields}&filters={filters}&order_by=creation desc&limit=1"
+    path = (
+        f"/api/resource/Email Queue?fields={fields}&filters={filters}&order_by=`tabEmail Queue`.creation desc&limit=1"
+    )
     deadline = time.monotonic() + PATIENCE
     while not (found := school.manage("GET", path)["data"]):
         assert time.monotonic() < deadline, f"no mail to {address}"

@@ -189,9 +189,13 @@ def test_a_lesson_is_written_without_javascript(
 ) -> None:
     with tech.window(teachers["en"], java_script_enabled=False) as page:
         page.goto(f"{courses['en']}/l/roux")
-        page.get_by_role("button", name="Program code").click()
+        before = page.locator(".piece").count()
+        for number, words in enumerate(("Text in Markdown", "Program code"), before + 1):
+            page.get_by_role("button", name=words).click()
+            expect(page.locator(".piece")).to_have_count(number)
         page.get_by_role("textbox", name="Code", exact=True).fill("while hungry: stir()")
         page.get_by_role("button", name="Move this block up").last.click()
+        expect(page.locator(".piece > fieldset > legend").nth(before)).to_contain_text("Program code")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("textbox", name="Code", exact=True)).to_have_value("while hungry: stir()")
         expect(page.locator(".state")).to_have_text("Saved")
@@ -207,8 +211,8 @@ def test_a_page_of_teachers_is_accessible_and_as_wide_as_its_window(
         page.goto("/teach" if route == "mine" else f"{courses[seen.language]}{route}")
         tech.keep_picture(page, f"teach-{route.strip('/').replace('/', '-') or 'outline'}-{look}".replace(" ", "-"))
         stands(page)
-        for details in page.locator("main details:not([open]) > summary").all():
-            details.click()
+        page.locator("main details:not(.more)").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+        page.locator("main .more").evaluate_all("all => all.slice(0, 1).forEach((one) => { one.open = true; })")
         tech.keep_picture(
             page, f"teach-{route.strip('/').replace('/', '-') or 'outline'}-open-{look}".replace(" ", "-")
         )

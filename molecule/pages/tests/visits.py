@@ -237,7 +237,7 @@ def tab_to(page: Page, words: str) -> None:
     for _ in range(PATIENCE):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
-        if focused.count() and re.search(words, focused.inner_text() or focused.get_attribute("aria-label") or ""):
+        if focused.count() and re.search(words, focused.get_attribute("aria-label") or focused.inner_text() or ""):
             shown = focused.evaluate("e => getComputedStyle(e).outlineStyle + getComputedStyle(e).boxShadow")
             assert shown != "nonenone", f"nobody sees that `{words}` has the focus"
             return
