@@ -36,8 +36,8 @@ def backups(
     known = kept.sets(slug) if fresh else [one for school in standing.schools.values() for one in school.known]
     for one in (one for one in known if one.disputed):
         context.ui.say(
-            f"warning: {', '.join(one.disputed)} has several snapshots that say to be {one.set_id} of {one.slug}, and"
-            f" they differ: `schoolctl restore {one.slug} --set {one.set_id}` names them"
+            f"warning: what {', '.join(one.disputed)} has as {one.set_id} of {one.slug} may be another set than was"
+            f" stored: `schoolctl restore {one.slug} --set {one.set_id}` names what there is"
         )
     rows = _rows([one for one in known if slug in {None, one.slug}], standing)
     if context.ui.as_json:
@@ -62,5 +62,6 @@ def _rows(known: Sequence[BackupSet], standing: Standing) -> list[dict[str, Any]
         drill = standing.of(one.slug).drill
         proven = asdict(drill) if drill and drill.set_id == one.set_id else None
         facts = {"taken": one.taken, "bytes": one.bytes, "tables": one.tables, "files": one.files, "image": one.image}
-        rows.append({"slug": one.slug, "set": one.set_id, **facts, "targets": list(one.targets), "drill": proven})
+        row = {"slug": one.slug, "set": one.set_id, **facts, "targets": list(one.targets)}
+        rows.append({**row, "disputed": list(one.disputed), "drill": proven})
     return rows

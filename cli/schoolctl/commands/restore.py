@@ -59,16 +59,15 @@ def restore(
     """Put schools back to the state of a backup set; what was there is kept until the next good backup.
 
     A set is loaded beside, compared byte for byte with what was stored, and then changes places with the school at
-    once. With --at the database is brought forward to that second, where the server keeps its log. On an empty server,
-    `provision` and then `restore --all` bring everything back.
+    once. With --at the database is brought forward to that second, where the server keeps its log; from the newest set
+    before it, or the one that --set names. On an empty server, `provision` and then `restore --all` bring everything
+    back.
 
     Example: schoolctl restore tech-school --at 2026-01-31T14:05:00 --yes
     """
     context = context_of(typer_context, as_json=as_json)
     if only is not None and only not in ONLY:
         raise CommandUsageError(f"Could not restore only `{only}`", because=f"--only takes {' or '.join(ONLY)}")
-    if at and set_id:
-        raise CommandUsageError("Could not choose a set", because="--at and --set exclude each other")
     if or_before and not at:
         raise CommandUsageError("Could not choose a set", because="--or-before belongs to --at TIME")
     wanted = Wanted(set_id, moment(at) if at else None, target, only, or_before=or_before)

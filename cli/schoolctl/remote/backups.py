@@ -4,16 +4,24 @@ Timers run the same program without any schoolctl. It is started once for each c
 that each can be told as a step.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from schoolctl.remote.server import Server, UnprovisionedError
+from schoolctl.remote.server import CallFailedError, Server, UnprovisionedError
 from schoolctl.remote.standing import BackupSet, Drill, Standing, drill_of, set_of, standing_of
 from schoolctl.transport.base import Command
 from schoolctl.transport.session import ServerFaultError
 
 _PROGRAM = Command(("/usr/local/sbin/schools-backup", "serve"))
+_PROVISION = "run `schoolctl provision --tags backups`"
+# What the program says of a call that it does not know, or not with what is said in it.
+_UNKNOWN = re.compile(r"there is no call |\w+: got an unexpected keyword argument ")
+
+
+class OutdatedError(UnprovisionedError):
+    """Report a backup program that is older than this schoolctl."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class Stored:
     """What storing a set in a target came to. added_bytes: what the repository grew by, bytes: of the whole set.
 
     set_id: the one that is there; another than was written if its uploads had changed, and it was taken once more.
+    others: what that one came to in those targets that had the one before; others_faults: why some have not got it.
     """
 
     set_id: str
@@ -54,6 +63,8 @@ class Stored:
     added_bytes: int
     bytes: int
     seconds: float
+    others: Mapping[str, "Stored"] = field(default_factory=dict)
+    others_faults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,8 @@ class Checked:
 class Backups:
     """The backup program of a server, by the connection that the server has.
 
-    Each call raises CallFailedError with the program's reason, UnprovisionedError where there is no such program.
+    Each call raises CallFailedError with the program's reason, UnprovisionedError where there is no such program,
+    OutdatedError where it cannot do that yet.
     """
 
     def __init__(self, server: Server) -> None:
@@ -140,7 +152,7 @@ class Backups:
     def store(self, slug: str, target: str) -> Stored:
         """Store the spool's set of a school in a target."""
         found = self._ask("store", slug=slug, target=target)
-        return Stored(found["set"], found["snapshot"], found["added_bytes"], found["bytes"], found["seconds"])
+        return _stored(found)
 
     def sets(self, slug: str | None = None, target: str | None = None) -> list[BackupSet]:
         """Return the sets, of one school or all, in one target or all, oldest first; the repositories are asked."""
@@ -177,12 +189,13 @@ class Backups:
         busy: str | None = self._ask("wait", slug=slug, patience=seconds)["busy"]
         return busy
 
-    def dump(self, slug: str, folder: str) -> None:
+    def dump(self, slug: str, folder: str, seconds: int) -> None:
         """Dump a school's database, and nothing else, into a folder that does not exist yet, for `load`.
 
-        What a school's own user made of it, and could make the administrator act when it is loaded, is refused.
+        seconds: to wait for whoever is at work on the school's sets. What its own user made of it, and could make the
+        administrator act when it is loaded, is refused.
         """
-        self._ask("dump", slug=slug, folder=folder)
+        self._ask("dump", slug=slug, folder=folder, patience=seconds)
 
     def load(self, folder: str, database: str) -> Loaded:
         """Load a set or a dump in a folder into a database that is there and empty."""
@@ -219,7 +232,10 @@ class Backups:
 
         Return the targets that lack them as they are now; none is asked.
         """
-        return [str(name) for name in self._ask("keep_inventory", files=dict(files))["lacking"]]
+        found = self._ask("keep_inventory", files=dict(files)) or {}
+        if "lacking" not in found:
+            raise self._outdated()
+        return [str(name) for name in found["lacking"]]
 
     def begin_storing_inventory(self) -> None:
         """Let the server store the inventory by itself in every target that lacks it, without waiting for it."""
@@ -237,9 +253,33 @@ class Backups:
                 raise UnprovisionedError(
                     f"{self.server.name} makes no backups yet",
                     because=fault.because,
-                    hint="run `schoolctl provision --tags backups`",
+                    hint=_PROVISION,
                 ) from None
             raise
+        except CallFailedError as fault:
+            if _UNKNOWN.match(fault.reason):
+                raise self._outdated() from None
+            raise
+
+    def _outdated(self) -> OutdatedError:
+        return OutdatedError(
+            f"{self.server.name} cannot do that yet",
+            because="its program for backups is older than this schoolctl",
+            hint=_PROVISION,
+        )
+
+
+def _stored(found: Mapping[str, Any]) -> Stored:
+    others = found.get("others") or {}
+    return Stored(
+        found["set"],
+        found["snapshot"],
+        found["added_bytes"],
+        found["bytes"],
+        found["seconds"],
+        {name: _stored(other) for name, other in others.items() if not other["fault"]},
+        {name: other["fault"] for name, other in others.items() if other["fault"]},
+    )
 
 
 def _removed(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Removed]:

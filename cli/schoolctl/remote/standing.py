@@ -9,8 +9,8 @@ from typing import Any
 class BackupSet:
     """One set of a school: when it was taken (ISO, UTC), what it holds, and the targets that have it.
 
-    What nobody knows of it is None. image: what ran when it was taken. disputed: those targets that have several of
-    this name, not the same, and nobody can tell which of them the server stored.
+    What nobody knows of it is None. image: what ran when it was taken. disputed: those targets in which it may be
+    another than was stored: several bear its name and differ, or what the server stored there is gone.
     """
 
     slug: str
@@ -82,7 +82,8 @@ class Standing:
 
     schools: by slug. targets: by name the damage that the last check found, else what was wrong at the last look; None
     for nothing. checked: by name when that was (ISO, UTC), None for never. kept: by name why old sets could not be let
-    go of; inventory: by name why the inventory as it is now is not there. logs_fault: why the last changes of databases
+    go of; inventory: by name why the inventory as it is now is not there, inventory_since: from when on it is not
+    (ISO, UTC), whether or not anybody knows why. logs_fault: why the last changes of databases
     could not be put away; logs_put_away: when they last were, or, if never, from when on they should have been.
     """
 
@@ -93,6 +94,7 @@ class Standing:
     inventory: Mapping[str, str] = field(default_factory=dict)
     logs_fault: str | None = None
     logs_put_away: str | None = None
+    inventory_since: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, slug: str) -> SchoolStanding:
         """Return what is known of one school, which may be nothing."""
@@ -149,6 +151,7 @@ def standing_of(document: Mapping[str, Any] | None) -> Standing:
         {name: row["inventory_fault"] for name, row in targets.items() if row.get("inventory_fault")},
         logs.get("fault"),
         logs.get("archived") or logs.get("since"),
+        {name: row["inventory_since"] for name, row in targets.items() if row.get("inventory_since")},
     )
 
 

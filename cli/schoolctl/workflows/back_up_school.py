@@ -63,7 +63,7 @@ class BackUpSchool:
         """Return the story of a last backup, which has to succeed everywhere and is read back."""
         return [
             *self._writing(),
-            *map(self._storing, self.targets),
+            *(Step(f"Store it in {target}", do=partial(self._store_surely, target)) for target in self.targets),
             Step("Read it back", do=self._read_back, undo=self._drop_fetched),
             self._letting_go(),
         ]
@@ -114,6 +114,15 @@ class BackUpSchool:
         stored = self.stored[target] = self.backups.store(self._slug, target)
         if self.written:
             self.written = replace(self.written, set_id=stored.set_id)
+        self.stored |= stored.others
+        for name, reason in stored.others_faults.items():
+            self.stored.pop(name, None)
+            self.faults[name] = SchoolctlError(f"Could not store a set in {name}", because=reason)
+
+    def _store_surely(self, target: str) -> None:
+        self._store(target)
+        if self.faults:
+            raise self._failure()
 
     def _store_everywhere(self, progress: Progress, *, dry_run: bool) -> None:
         for target in self.targets:
@@ -123,11 +132,13 @@ class BackUpSchool:
                 raise
             except SchoolctlError as fault:
                 self.faults[target] = fault
-        if not self.faults:
-            return
+        if self.faults:
+            raise self._failure()
+
+    def _failure(self) -> SchoolctlError:
         kept = f"; {', '.join(self.stored)} has the set" if self.stored else "; the set is in the spool on the server"
         [first, *_] = self.faults
-        raise SchoolctlError(
+        return SchoolctlError(
             f"Could not store a set of `{self._slug}` in {', '.join(self.faults)}",
             because="; ".join(self._said(name, fault) for name, fault in self.faults.items()) + kept,
             hint=f"look at it with `schoolctl backup-targets check {first}`, then run the same command again",

@@ -259,7 +259,8 @@ class CloneSchool:
 
     def _dump(self) -> None:
         self.server.make_folder(self._beside)
-        self.backups.dump(self.source["slug"], self._dumped)
+        # Between two steps of a backup it looks at rest.
+        self.backups.dump(self.source["slug"], self._dumped, _PATIENCE_S)
 
     def _drop_beside(self) -> None:
         self.server.remove(self._beside)

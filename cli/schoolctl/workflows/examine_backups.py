@@ -11,8 +11,10 @@ from schoolctl.workflows.trouble import Trouble
 
 # The server proves some schools each day, so that a drill may be later than it should by a little.
 _LATE_DRILLS = 2
-# What databases write down is put away each quarter of an hour, a target is checked each week; alarms go by the same.
+# What databases write down is put away each quarter of an hour, the inventory stored each hour where it lacks, a target
+# checked each week; alarms go by the same.
 _LATE_LOG_HOURS = 2
+_LATE_INVENTORY_HOURS = 2
 _LATE_CHECK_DAYS = 15
 
 
@@ -40,8 +42,13 @@ def backup_troubles(facts: BackupFacts | None, now: datetime) -> Iterator[Troubl
         mend = f"schoolctl backup-targets check {target}"
         if fault := facts.standing.kept.get(target):
             yield Trouble(f"Old sets stay in `{target}`", fault, mend)
-        if fault := facts.standing.inventory.get(target):
+        fault, since = facts.standing.inventory.get(target), facts.standing.inventory_since.get(target)
+        if fault:
             yield Trouble(f"The inventory as it is now is not in `{target}`", fault, mend)
+        elif since and _hours(since, now) > _LATE_INVENTORY_HOURS:
+            because = f"it is not there since {since}, though it is stored each hour where it lacks"
+            mend = "look at `journalctl -u schools-backup-inventory` on the server"
+            yield Trouble(f"The inventory as it is now is not in `{target}`", because, mend)
     yield from _not_put_away(facts, now)
 
 

@@ -1,10 +1,9 @@
 """Keep a copy of the inventory with the backups: with it and the vault's password everything can be made anew."""
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schoolctl.remote.backups import Backups
+from schoolctl.remote.backups import Backups, OutdatedError
 from schoolctl.remote.server import UnprovisionedError
 from schoolctl.schools import inventory_files
 from schoolctl.workflows.step import Step
@@ -28,9 +27,14 @@ class KeepInventory:
         A target may be slow or away: nobody waits for it, and the server tells of it by itself. Raises SchoolctlError.
         A server that makes no backups yet has nowhere to keep them, and is no reason to say anything.
         """
-        with suppress(UnprovisionedError):
-            if self.backups.keep_inventory(inventory_files.read(self.inventory).texts):
-                self.backups.begin_storing_inventory()
+        try:
+            lacking = self.backups.keep_inventory(inventory_files.read(self.inventory).texts)
+        except OutdatedError:
+            raise
+        except UnprovisionedError:
+            return
+        if lacking:
+            self.backups.begin_storing_inventory()
 
     def _keep(self) -> None:
         found = inventory_files.read(self.inventory)

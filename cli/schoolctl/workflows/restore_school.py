@@ -175,8 +175,10 @@ class RestoreSchool:
     def summary(self) -> dict[str, Any]:
         """What was restored, and how long each part of it took."""
         until = self.replayed.events_until if self.replayed else None
+        snapshot = (self._set_id or "").partition("@")[2]
         return {
-            "set": self._set_id,
+            "set": self._name,
+            **({"snapshot": snapshot} if snapshot else {}),
             "taken": self.manifest.get("taken"),
             "as_of": until or self.manifest.get("taken"),
             "took": {part: round(seconds, 1 if seconds >= 1 else 3) for part, seconds in self.seconds.items()},
@@ -261,6 +263,10 @@ class RestoreSchool:
                 because=f"there are {', '.join(one.set_id for one in known[-10:])}",
             )
         self._chosen = fitting[-1]
+        if self._set_id and self.wanted.at and self._chosen.taken > self.wanted.at:
+            raise DeclarationError(
+                f"Could not {self._wish}", because=f"The set {self._name} was taken after {self.wanted.at}"
+            )
         self._set_id = self._set_id or self._chosen.set_id
 
     @property

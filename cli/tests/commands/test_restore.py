@@ -41,6 +41,15 @@ def test_the_newest_set_is_taken_unless_one_is_named(project: Path, backed_up: S
     assert [told["set"] for told in taken] == [newest, "20200101T000000Z"]
 
 
+def test_a_set_that_is_named_by_its_snapshot_is_printed_as_set_and_snapshot(
+    project: Path, backed_up: ServerModel
+) -> None:
+    [name] = backed_up.backups.names(OTHER)
+    command = ("restore", OTHER, "--yes", "--json", "--set", f"{name}@1a1a1a1a")
+    told = json.loads(schoolctl(project, RecordingTransport(backed_up), *command).stdout)
+    assert (told["set"], told["snapshot"]) == (name, "1a1a1a1a")
+
+
 def test_a_target_that_does_not_answer_is_named_where_it_might_have_a_newer_set(
     project: Path, backed_up: ServerModel
 ) -> None:
@@ -59,7 +68,6 @@ def test_a_target_that_does_not_answer_is_named_where_it_might_have_a_newer_set(
         (("restore",), 2, "none is named"),
         (("restore", OTHER, "--only", "half"), 2, "--only takes db or files"),
         (("restore", OTHER, "--at", "yesterday"), 3, "'yesterday' is no moment"),
-        (("restore", OTHER, "--at", "2026-01-31", "--set", "x"), 2, "exclude each other"),
         (("restore", OTHER, "--or-before"), 2, "--or-before belongs to --at TIME"),
         (("restore", OTHER, "tech-school", "--set", "x"), 2, "--set names one of one school"),
         (("restore", OTHER, "--domain", "a.example"), 2, "they belong to --as NEW"),

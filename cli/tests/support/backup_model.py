@@ -24,13 +24,16 @@ class ProgramError(Exception):
 class TargetModel:
     """One repository: sets by school and name, each with its files. fault: why it cannot be reached.
 
-    is_made: whether there is a repository. damage: what a check finds.
+    is_made: whether there is a repository. damage: what a check finds. full: why nothing more can be stored.
+    fault_of_second: why no set can be once one was.
     """
 
     append_only: bool = False
     fault: str | None = None
     is_made: bool = True
     damage: str | None = None
+    full: str | None = None
+    fault_of_second: str | None = None
     sets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
 
@@ -69,6 +72,10 @@ class BackupModel:
         self.ends = True
         # Sets of which each target has several that are not the same.
         self.disputed: set[str] = set()
+        # Targets before which an upload changes, so that the set is taken once more, and goes to those that have it.
+        self.changed_for: set[str] = set()
+        # Whether it is of a time when nobody could wait for it, nor hear who lacks the inventory.
+        self.is_older = False
         self.inventory: dict[str, str] = {}
         # The targets in which it was stored behind a command.
         self.stored_inventories: list[str] = []
@@ -121,6 +128,8 @@ class BackupModel:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to one request, as the program gives it."""
+        if self.is_older and request["call"] in {"wait", "dump"}:
+            return {"id": request["id"], "fault": f"there is no call {request['call']!r}"}
         call = getattr(self, f"_do_{request['call']}")
         inspect.signature(call).bind(**request["arguments"])
         try:
@@ -135,10 +144,14 @@ class BackupModel:
                 "repository": f"/{name}",
                 "append_only": target.append_only,
                 "initialised": target.is_made and target.fault is None,
-                "fault": target.fault or (None if target.is_made else f"{name}: there is no repository yet"),
+                "fault": self._fault(name),
             }
             for name, target in self.targets.items()
         ]
+
+    def _fault(self, name: str) -> str | None:
+        target = self.targets[name]
+        return target.fault or (None if target.is_made else f"{name}: there is no repository yet")
 
     def _do_init(self, target: str) -> dict[str, Any]:
         place = self.targets[target]
@@ -157,7 +170,9 @@ class BackupModel:
             self.busy.discard(slug)
         return {"busy": f"{slug} is in the hands of the schedule (backup)" if slug in self.busy else None}
 
-    def _do_dump(self, slug: str, folder: str) -> dict[str, Any]:
+    def _do_dump(self, slug: str, folder: str, patience: int = 0) -> dict[str, Any]:
+        if busy := self._do_wait(slug, patience)["busy"]:
+            raise ProgramError(busy)
         if self.server.below(self.server.inside(folder)):
             raise ProgramError(f"{folder} is already there")
         config, name, database = self._site(slug)
@@ -210,6 +225,22 @@ class BackupModel:
         }
 
     def _do_store(self, slug: str, target: str) -> dict[str, Any]:
+        others: dict[str, dict[str, Any]] = {}
+        if target in self.changed_for:
+            self.changed_for.discard(target)
+            before = self.names(slug)[-1:]
+            having = [name for name in self.targets if name != target and self.names(slug, name)[-1:] == before]
+            self._do_write(slug)
+            done = self._stored(slug, target)
+            for name in having:
+                try:
+                    others[name] = {**self._stored(slug, name), "fault": None}
+                except ProgramError as fault:
+                    others[name] = {"fault": str(fault)}
+            return {**done, "others": others}
+        return {**self._stored(slug, target), "others": others}
+
+    def _stored(self, slug: str, target: str) -> dict[str, Any]:
         place = self._target(target)
         spool = f"{self.folder}/spool/{slug}/"
         files = {path.removeprefix(spool): text for path, text in self.server.files.items() if path.startswith(spool)}
@@ -217,10 +248,11 @@ class BackupModel:
         standing = self.standing()
         school = standing["schools"][slug]
         row = school["sets"].setdefault(target, {"newest": None, "taken": None, "fault": None})
-        if place.fault:
-            row["fault"] = place.fault
+        fault = place.fault or (place.fault_of_second if place.sets else None)
+        if fault:
+            row["fault"] = fault
             self._keep_standing(standing)
-            raise ProgramError(f"{target}: {place.fault}")
+            raise ProgramError(f"{target}: {fault}")
         place.sets[slug, manifest["set"]] = files
         row |= {"newest": manifest["set"], "taken": manifest["taken"], "fault": None}
         entry = school["known"].setdefault(manifest["set"], {**self._known(manifest), "targets": []})
@@ -377,14 +409,32 @@ class BackupModel:
 
     def _do_keep_inventory(self, files: dict[str, str]) -> dict[str, Any]:
         self.inventory, self.stored_inventories = files, []
+        if self.has_key:
+            standing = self.standing()
+            for name in self.targets:
+                standing["targets"].setdefault(name, {})["inventory_since"] = self.clock().strftime(ISO)
+            self._keep_standing(standing)
+        if self.is_older:
+            return {}
         return {"lacking": sorted(self.targets) if self.has_key else []}
 
     def store_inventory(self) -> None:
         """Store it as the server does by itself, and write down which targets could not take it."""
-        self.stored_inventories = [name for name, target in self.targets.items() if not target.fault]
+        self.note_targets()
         standing = self.standing()
-        for name, target in self.targets.items():
-            standing["targets"].setdefault(name, {})["inventory_fault"] = target.fault
+        for name in (name for name in self.targets if not self._fault(name)):
+            full = self.targets[name].full
+            standing["targets"][name]["inventory_fault"] = full
+            if not full:
+                self.stored_inventories.append(name)
+                standing["targets"][name]["inventory_since"] = None
+        self._keep_standing(standing)
+
+    def note_targets(self) -> None:
+        """Write down which targets can be used, as whatever asks them does."""
+        standing = self.standing()
+        for name in self.targets:
+            standing["targets"].setdefault(name, {})["fault"] = self._fault(name)
         self._keep_standing(standing)
 
     # --- inside ------------------------------------------------------------------------------------------------------

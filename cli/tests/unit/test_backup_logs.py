@@ -736,6 +736,40 @@ def test_out_of_one_target_alone_it_goes_as_far_as_that_target_has_logs(lonely: 
 
 @needs_server
 @pytest.mark.usefixtures("targets")
+def test_of_two_logs_of_one_name_that_are_not_the_same_a_new_server_takes_neither(lonely: World) -> None:
+    lonely.take()
+    lonely.server.run(ADD_USER.format(1), SCHOOL)
+    until = lonely.settle()
+    logs.archive(lonely.settings)
+    wanted = lonely.content(SCHOOL)
+    vault = Repository(lonely.settings, lonely.settings.target("vault"))
+    [stored] = vault.snapshots("logs")
+    copy = lonely.folder / "copy"
+    vault.fetch(stored, copy)
+    tags = {key: stored["tags"][key] for key in ("kind", "stream", "first", "last")}
+    # The same once more, as by a run that was killed before it knew that it had stored it, is no matter.
+    vault.store(copy, tags, sets.now())
+    lonely.replay(until, "vault", or_before=True)
+    assert lonely.content(SIDE) == wanted
+    with (copy / tags["first"]).open("ab") as file:
+        file.write(b"of somebody else")
+    vault.store(copy, tags, sets.now() + timedelta(days=1))
+    lonely.begin_again()
+    with pytest.raises(
+        BackupError,
+        match=rf"vault has the log {tags['first']} more than once, not the same each time: as [0-9a-f]{{8}}, ",
+    ) as told:
+        lonely.replay(until, "vault", or_before=True)
+    assert stored["snapshot"][:8] in str(told.value)
+    assert list((lonely.settings.backups / "fetched").glob("*")) == []
+    # The server that kept its own knows which is true.
+    lonely.begin_again()
+    lonely.replay(until)
+    assert lonely.content(SIDE) == wanted
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
 def test_a_target_that_has_no_log_of_a_set_has_the_set_alone(lonely: World) -> None:
     lonely.take()
     was = lonely.content(SIDE)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -113,6 +114,29 @@ def test_a_school_whose_upload_changes_while_it_is_stored_is_taken_once_more(
     assert Timers(read(server)).run()["failed"] == []
 
 
+def test_a_set_taken_once_more_that_an_earlier_target_cannot_take_is_a_fault_of_that_one(
+    server: BackupServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    shutil.copytree(server.backups / "repository", server.root / "second")
+    (server.backups / "declared" / f"{OTHER}.json").unlink()
+    server.write_settings()
+    store = Calls._store_alone
+
+    def change(own: Any, slug: str, name: str, place: Any) -> Any:
+        if name == "second" and (server.backups / "repository").exists():
+            (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
+            shutil.move(server.backups / "repository", server.root / "away")
+        return store(own, slug, name, place)
+
+    monkeypatch.setattr(Calls, "_store_alone", change)
+    report = Timers(read(server)).run()
+    [fault] = report["schools"][SLUG]["faults"]
+    assert fault.startswith("local: there is no repository")
+    assert list(report["schools"][SLUG]["targets"]) == ["second"]
+    assert SLUG in report["failed"]
+
+
 def test_old_sets_are_let_go_of_after_a_run(server: BackupServer) -> None:
     for _ in range(3):
         assert server.run("run")[0] == 0
@@ -152,6 +176,103 @@ def test_an_inventory_that_a_target_cannot_take_is_told_until_it_can(server: Bac
     assert server.run("inventory")[0] == 0
     wrong = standing.reasons(read(server), server.standing(), sets.now())
     assert [words for words in wrong.values() if "inventory" in words] == []
+
+
+def inventory_words(server: BackupServer, hours: float = 0) -> list[str]:
+    """Return what would be told of the inventory some hours from now."""
+    wrong = standing.reasons(read(server), server.standing(), sets.now() + timedelta(hours=hours))
+    return [words for key, words in wrong.items() if key.startswith("inventory ")]
+
+
+def test_a_fault_of_the_inventory_is_over_when_it_is_again_what_the_target_has(server: BackupServer) -> None:
+    calls = Calls(read(server))
+    calls.keep_inventory({"schools.yml": "a: 1\n"})
+    assert calls.store_inventory() == {}
+    server.restic = str(_restic_that(server, 'test "$1" != backup || { echo "disk full" >&2; exit 1; }'))
+    server.write_settings()
+    calls = Calls(read(server))
+    calls.keep_inventory({"schools.yml": "a: 2\n"})
+    assert calls.store_inventory().keys() == {"local"}
+    assert inventory_words(server)
+    assert calls.keep_inventory({"schools.yml": "a: 1\n"}) == {"lacking": []}
+    assert inventory_words(server, 3) == []
+
+
+def test_a_target_that_lacks_the_inventory_for_hours_is_told_whatever_kept_it_from_there(server: BackupServer) -> None:
+    Calls(read(server)).keep_inventory({"schools.yml": "a: 1\n"})
+    # Nothing ever tried: the unit was killed, or its timer is off.
+    assert inventory_words(server) == []
+    since = server.standing()["targets"]["local"]["inventory_since"]
+    Calls(read(server)).keep_inventory({"schools.yml": "a: 2\n"})
+    assert inventory_words(server, 3) == [f"the target local has not got the inventory as it is now, since {since}"]
+    assert server.run("inventory")[0] == 0
+    assert inventory_words(server, 3) == []
+
+
+def test_whatever_keeps_the_inventory_from_a_target_is_noted_and_told(server: BackupServer) -> None:
+    Calls(read(server)).keep_inventory({"schools.yml": "a: 1\n"})
+    server.targets["local"]["environment_file"] = str(server.root / "gone")
+    server.write_settings()
+    code, report, words = server.run("inventory")
+    assert (code, report["failed"], words) == (1, ["local"], "")
+    [told] = inventory_words(server)
+    assert f"{server.root / 'gone'}: No such file or directory" in told
+
+
+def test_an_inventory_that_changes_while_it_is_stored_is_stored_once_more(server: BackupServer) -> None:
+    server.targets["second"] = {"repository": str(server.root / "second")}
+    shutil.copytree(server.backups / "repository", server.root / "second")
+    go, begun = server.root / "go", server.root / "begun"
+    wait = f'if test "$1" = backup; then touch {begun}; while ! test -e {go}; do sleep 0.1; done; fi'
+    server.restic = str(_restic_that(server, wait))
+    server.write_settings()
+    calls = Calls(read(server))
+    calls.keep_inventory({"schools.yml": "a: 1\n"})
+    first = threading.Thread(target=Calls(read(server)).store_inventory)
+    first.start()
+    while not begun.exists():
+        assert first.is_alive()
+    # The next command begins the unit, which is at work: nothing begins.
+    assert calls.keep_inventory({"schools.yml": "a: 2\n"}) == {"lacking": ["local", "second"]}
+    go.touch()
+    first.join(60)
+    assert calls.keep_inventory({"schools.yml": "a: 2\n"}) == {"lacking": []}
+    for name in ("local", "second"):
+        repository = Repository(read(server), read(server).target(name))
+        assert repository.read(repository.snapshots("inventory")[-1], "schools.yml") == "a: 2\n"
+
+
+def test_a_target_that_hangs_does_not_keep_the_inventory_from_the_others_for_ever(
+    server: BackupServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backup.calls._INVENTORY_S", 1)
+    server.targets["hanging"] = {"repository": str(server.root / "hanging")}
+    shutil.copytree(server.backups / "repository", server.root / "hanging")
+    hang = f'if test "$1" = backup && test "$RESTIC_REPOSITORY" = {server.root / "hanging"}; then exec sleep 60; fi'
+    server.restic = str(_restic_that(server, hang))
+    server.write_settings()
+    calls = Calls(read(server))
+    calls.keep_inventory({"schools.yml": "a: 1\n"})
+    began = time.monotonic()
+    assert calls.store_inventory() == {"hanging": "hanging: restic-of-this-test was not done after 1 s"}
+    assert time.monotonic() - began < 30
+    assert calls.keep_inventory({"schools.yml": "a: 1\n"}) == {"lacking": ["hanging"]}
+
+
+def test_a_fresh_server_without_schools_and_key_runs_without_a_fault(server: BackupServer) -> None:
+    (server.root / "key").unlink()
+    for slug in (SLUG, OTHER):
+        (server.backups / "declared" / f"{slug}.json").unlink()
+    code, report, _ = server.run("run")
+    assert (code, report["failed"]) == (0, [])
+
+
+def _restic_that(server: BackupServer, first: str) -> Path:
+    """Return a restic that does something of the shell's before its own work."""
+    path = server.root / "restic-of-this-test"
+    path.write_text(f'#!/bin/sh\n{first}\nexec {server.restic} "$@"\n')
+    path.chmod(0o755)
+    return path
 
 
 def test_what_a_restore_kept_goes_some_days_later_when_there_is_a_set_everywhere(server: BackupServer) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -18,6 +20,7 @@ from backup.repository import Repository
 from backup.spool import Spool
 
 from tests.support.backup_server import NAME, SLUG, BackupServer, FaultError, Serving, restic
+from tests.support.project import CHECKOUT
 
 SECOND = "sch000000000002"
 FORGED = "2020-01-01 00:00:00"
@@ -166,6 +169,20 @@ def test_a_copy_and_a_backup_never_read_a_school_at_once(server: BackupServer, p
         hold.unlink()
         assert program.answer() == {"busy": None}
         assert program("dump", slug=SLUG, folder=str(folder)) == {"tables": 2}
+
+
+def test_a_copy_waits_for_whoever_began_after_it_had_looked(server: BackupServer, program: Serving) -> None:
+    program("write", slug=SLUG)
+    assert program("wait", slug=SLUG, patience=0) == {"busy": None}
+    hold = server.root / "hold"
+    hold.touch()
+    with Serving(server) as other, trouble(server, hold=str(hold)):
+        other.tell("write", slug=SLUG)
+        _wait_for(server.backups / "spool" / f".{SLUG}.partial/database")
+        program.tell("dump", slug=SLUG, folder=str(server.root / "archive/try-it.new/dump"), patience=30)
+        hold.unlink()
+        assert program.answer() == {"tables": 2}
+        assert other.answer()["tables"] == 2
 
 
 def _made(server: BackupServer, name: str) -> str:
@@ -524,21 +541,43 @@ def put_snapshot(server: BackupServer, folder: Path, name: str, time: str = "") 
     subprocess.run([*argv, str(folder)], env=environment, capture_output=True, check=True)
 
 
-def spoiled(server: BackupServer, name: str) -> Path:
-    """Return a copy of the spool that says to be a set of a name, with rows of somebody else."""
-    copy = server.root / "spoiled"
+def forged(server: BackupServer, name: str) -> Path:
+    """Return a set of that name that is sound by all that it says of itself, with rows of somebody else."""
+    copy = server.root / "forged"
     shutil.copytree(server.backups / "spool" / SLUG, copy)
-    (copy / "database/tabUser.sql").write_text("pay us\n")
-    manifest = copy / sets.MANIFEST
-    manifest.write_text(manifest.read_text().replace(json.loads(manifest.read_text())["set"], name))
+    table = copy / "database/tabUser.sql"
+    table.write_text(table.read_text() + "-- pay us\n")
+    contents, manifest = (json.loads((copy / part).read_text()) for part in (sets.CONTENTS, sets.MANIFEST))
+    contents["tables"]["tabUser"] |= sets.entry(table.read_text())
+    text = json.dumps(contents)
+    (copy / sets.CONTENTS).write_text(text)
+    (copy / sets.MANIFEST).write_text(json.dumps({**manifest, "set": name, "contents": sets.entry(text)}))
     return copy
+
+
+def spoiled(server: BackupServer, name: str) -> Path:
+    """Return a set of that name that is not what its own manifest says."""
+    copy = forged(server, name)
+    (copy / "database/tabUser.sql").write_text("pay us\n")
+    return copy
+
+
+def test_nothing_but_what_the_server_knows_tells_a_good_forgery_from_a_set(
+    server: BackupServer, program: Serving
+) -> None:
+    name, newer = backed_up(program), "29991231T000000Z"
+    put_snapshot(server, forged(server, newer), newer)
+    assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == newer
+    assert "pay us" in (server.backups / "fetched/database/tabUser.sql").read_text()
+    program("fetch", slug=SLUG, set=name, folder=str(server.backups / "again"))
+    assert "pay us" not in (server.backups / "again/database/tabUser.sql").read_text()
 
 
 def test_a_snapshot_that_was_stored_later_under_the_name_of_a_set_does_not_hide_it(
     server: BackupServer, program: Serving
 ) -> None:
     name = backed_up(program)
-    put_snapshot(server, spoiled(server, name), name)
+    put_snapshot(server, forged(server, name), name)
     manifest = program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
     assert manifest["set"] == name
     assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
@@ -550,7 +589,7 @@ def test_a_server_that_knows_what_it_stored_takes_that_and_no_snapshot_that_says
     server: BackupServer, program: Serving
 ) -> None:
     name = backed_up(program)
-    put_snapshot(server, spoiled(server, name), name, FORGED)
+    put_snapshot(server, forged(server, name), name, FORGED)
     backed_up(program)
     program("fetch", slug=SLUG, set=name, folder=str(server.backups / "fetched"))
     assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
@@ -562,7 +601,7 @@ def test_a_new_server_takes_neither_of_two_snapshots_that_say_to_be_one_set_unti
 ) -> None:
     name = backed_up(program)
     [own] = [row["id"] for row in snapshots(server, f"set={name}")]
-    put_snapshot(server, spoiled(server, name), name, FORGED)
+    put_snapshot(server, forged(server, name), name, FORGED)
     (server.backups / "standing.json").unlink()
     folder = server.backups / "fetched"
     for call, more in (("fetch", {"folder": str(folder), "or_older": True}), ("row", {})):
@@ -585,7 +624,7 @@ def test_a_set_that_is_disputed_in_one_target_is_not_taken_from_another_unless_t
     # Whoever could store a second one there could have put one in the place of the first here.
     name = backed_up(with_second)
     with_second("store", slug=SLUG, target="second")
-    put_snapshot(server, spoiled(server, name), name, FORGED)
+    put_snapshot(server, forged(server, name), name, FORGED)
     (server.backups / "standing.json").unlink()
     folder = server.backups / "fetched"
     with pytest.raises(FaultError, match="more than once"):
@@ -598,6 +637,80 @@ def lose_what_local_holds(server: BackupServer) -> None:
     for path in (server.backups / "repository/data").rglob("*"):
         if path.is_file():
             path.unlink()
+
+
+def test_a_server_whose_own_snapshot_was_removed_takes_none_in_its_place(
+    server: BackupServer, with_second: Serving
+) -> None:
+    name = backed_up(with_second)
+    with_second("store", slug=SLUG, target="second")
+    [own] = [row["id"] for row in snapshots(server, f"set={name}")]
+    given = settings.read(server.root / "backups.json")
+    Repository(given, given.target("local")).forget([own])
+    put_snapshot(server, forged(server, name), name, FORGED)
+    assert [(row["targets"], row["disputed"]) for row in with_second("sets", slug=SLUG)] == [
+        (["local", "second"], ["local"])
+    ]
+    folder = server.backups / "fetched"
+    with_second("fetch", slug=SLUG, folder=str(folder))
+    assert "pay us" not in (folder / "database/tabUser.sql").read_text()
+    assert with_second("row", slug=SLUG)["title"] == "Tech School"
+    shutil.rmtree(folder)
+    # Where no other target has what the server stored, a person has to say that it shall be this one.
+    words = rf"local has the set {name} as [0-9a-f]{{8}}, which is not what this server stored there"
+    with pytest.raises(FaultError, match=words) as told:
+        with_second("fetch", slug=SLUG, target="local", folder=str(folder), or_older=True)
+    assert not folder.exists()
+    meant = str(told.value).partition(f"{name}@")[2][:8]
+    with_second("fetch", slug=SLUG, set=f"{name}@{meant}", folder=str(folder))
+    assert "pay us" in (folder / "database/tabUser.sql").read_text()
+
+
+def test_the_target_of_which_the_server_knows_its_snapshot_comes_first(
+    server: BackupServer, with_second: Serving
+) -> None:
+    with_second("write", slug=SLUG)
+    name = with_second("store", slug=SLUG, target="second")["set"]
+    # In the first target it never stored this set, so that it knows nothing of what is there.
+    put_snapshot(server, forged(server, name), name, FORGED)
+    with_second("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+    assert "pay us" not in (server.backups / "fetched/database/tabUser.sql").read_text()
+
+
+def test_two_snapshots_of_one_and_the_same_set_are_no_dispute(server: BackupServer, program: Serving) -> None:
+    name = backed_up(program)
+    # As by a second command while the first was at work: what lies around the set is another each time.
+    (server.backups / "spool/beside").touch()
+    put_snapshot(server, server.backups / "spool" / SLUG, name)
+    assert len({row["tree"] for row in snapshots(server, f"set={name}")}) == 2
+    (server.backups / "standing.json").unlink()
+    assert [row["disputed"] for row in program("sets", slug=SLUG)] == [[]]
+    assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == name
+
+
+def test_after_a_break_in_what_came_since_is_laid_aside_as_the_guide_says(
+    server: BackupServer, program: Serving
+) -> None:
+    name = backed_up(program)
+    time.sleep(1.1)
+    moment = sets.now()
+    # By the name of a set that says to be older than the break-in, and newer than what there is.
+    later = sets.name_for(moment)
+    put_snapshot(server, forged(server, later), later, FORGED)
+    (server.backups / "standing.json").unlink()
+    guide = (CHECKOUT / "docs/guides/disaster.md").read_text()
+    [command] = re.findall(r"^ {7}(find .*)$", guide, re.MULTILINE)
+    for word, here in (
+        ("/srv/schools-later", server.root / "later"),
+        ("/srv/schools/", f"{server.backups / 'repository'}/"),
+        ("2026-01-31 02:15:00", f"{moment:%Y-%m-%d %H:%M:%S}"),
+    ):
+        assert word in command
+        command = command.replace(word, str(here))
+    (server.root / "later").mkdir()
+    subprocess.run(shlex.split(command), check=True)
+    assert len(names_in(server.root / "later")) == 1
+    assert [row["set"] for row in program("sets", slug=SLUG)] == [name]
 
 
 def test_the_row_is_read_from_the_next_target_where_the_first_has_it_damaged(
@@ -700,10 +813,27 @@ def test_a_set_that_is_taken_once_more_for_one_target_goes_to_those_that_have_th
 ) -> None:
     first = backed_up(with_second)
     (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
-    again = with_second("store", slug=SLUG, target="second")["set"]
+    stored = with_second("store", slug=SLUG, target="second")
+    again = stored["set"]
     assert again != first
+    assert (stored["others"]["local"]["set"], stored["others"]["local"]["fault"]) == (again, None)
     held = {row["set"]: row["targets"] for row in with_second("sets", slug=SLUG)}
     assert held == {first: ["local"], again: ["local", "second"]}
+
+
+def test_a_target_that_cannot_take_the_set_once_more_fails_for_itself(
+    server: BackupServer, with_second: Serving
+) -> None:
+    first = backed_up(with_second)
+    (server.root / "sites" / SLUG / "public/files/logo.png").write_bytes(b"another picture")
+    shutil.move(server.backups / "repository", server.root / "away")
+    stored = with_second("store", slug=SLUG, target="second")
+    assert stored["set"] != first
+    assert "there is no repository" in stored["others"]["local"]["fault"]
+    places = server.standing()["schools"][SLUG]["sets"]
+    assert (places["second"]["newest"], places["second"]["fault"]) == (stored["set"], None)
+    assert places["local"]["newest"] == first
+    assert "there is no repository" in places["local"]["fault"]
 
 
 def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:

@@ -74,6 +74,30 @@ def test_a_target_that_fails_is_named_and_the_others_have_the_set(project: Path,
     assert opened.names_in(f"{ROOT}/backups/spool") == [SLUG]
 
 
+def test_a_set_that_is_taken_once_more_is_told_of_each_target_as_it_went_there(
+    project: Path, opened: ServerModel
+) -> None:
+    opened.backups.changed_for = {"offsite"}
+    run = schoolctl(project, RecordingTransport(opened), *BACKUP)
+    assert run.code == 0, run.stderr
+    told = json.loads(run.stdout)
+    assert told["targets"] == ["local", "offsite"]
+    assert {opened.backups.names(SLUG, name)[-1] for name in told["targets"]} == {told["set"]}
+
+
+@pytest.mark.parametrize("command", [BACKUP, ("close-school", SLUG, "--yes", "--confirm", SLUG)])
+def test_a_target_that_could_not_take_the_set_once_more_is_the_one_that_is_named(
+    project: Path, opened: ServerModel, command: tuple[str, ...]
+) -> None:
+    opened.backups.changed_for = {"offsite"}
+    opened.backups.targets["local"].fault_of_second = "the disk is full"
+    run = schoolctl(project, RecordingTransport(opened), *command)
+    assert run.code == 1
+    assert "in local\n  because: local: the disk is full" in run.stderr
+    assert "offsite has the set" in run.stderr
+    assert opened.visit("tech-school.com") == 200
+
+
 def test_what_a_restore_kept_outlives_a_backup_that_failed_somewhere(project: Path, opened: ServerModel) -> None:
     schoolctl(project, RecordingTransport(opened), *BACKUP)
     schoolctl(project, RecordingTransport(opened), "restore", SLUG, "--yes")

@@ -154,6 +154,18 @@ def test_a_backup_that_is_under_way_is_waited_for_and_told(project: Path, server
     assert is_copied(server, project)
 
 
+def test_a_backup_that_begins_after_the_copy_had_looked_is_waited_for(project: Path, server: ServerModel) -> None:
+    open_on(server, project, SLUG)
+
+    def begin(call: Call) -> None:
+        if '"dump"' in str(call.arguments.get("line")):
+            server.backups.busy = {SLUG}
+
+    run = schoolctl(project, RecordingTransport(server, before_each=begin), *CLONE)
+    assert run.code == 0, run.stderr
+    assert is_copied(server, project)
+
+
 def test_a_backup_that_does_not_end_is_told_with_whose_it_is(project: Path, server: ServerModel) -> None:
     open_on(server, project, SLUG)
     server.backups.busy, server.backups.ends = {SLUG}, False

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from tests.support.backup_model import hours_ago
 from tests.support.project import OTHER, schoolctl
 from tests.support.recording_transport import Call, RecordingTransport
 from tests.support.server_model import ServerModel
@@ -13,6 +14,12 @@ TITLE = ("rename", OTHER, "École de Cuisine")
 def handed_over(transport: RecordingTransport) -> int:
     lines = [call.arguments["line"] for call in transport.calls if call.operation == "ask"]
     return sum(json.loads(line).get("call") == "keep_inventory" for line in lines)
+
+
+def told(project: Path, server: ServerModel) -> dict[str, str]:
+    """Return what `status` tells of, and why."""
+    run = schoolctl(project, RecordingTransport(server), "status", "--json")
+    return {row["what"]: row["because"] for row in json.loads(run.stdout)["troubles"]}
 
 
 def test_a_command_that_changes_a_row_hands_the_inventory_over_once(project: Path, server: ServerModel) -> None:
@@ -47,7 +54,7 @@ def test_a_command_that_changes_no_row_asks_nothing_more(project: Path, server: 
 def test_a_target_that_is_slow_or_down_holds_no_command_up_and_is_told_by_status(
     project: Path, server: ServerModel
 ) -> None:
-    server.backups.targets["local"].fault = "there is no repository at /srv/schools yet"
+    server.backups.targets["local"].is_made = False
     transport = RecordingTransport(server)
     run = schoolctl(project, transport, *TITLE)
     assert (run.code, "warning" in run.stderr) == (0, False)
@@ -55,8 +62,32 @@ def test_a_target_that_is_slow_or_down_holds_no_command_up_and_is_told_by_status
     # The server is told to begin, and is not asked how it went.
     last = [call.words for call in transport.calls if call.operation != "release"][-1]
     assert "systemctl start --no-block schools-backup-inventory.service" in last
-    told = json.loads(schoolctl(project, RecordingTransport(server), "status", "--json").stdout)["troubles"]
-    assert [row["what"] for row in told] == ["The inventory as it is now is not in `local`"]
+    assert told(project, server) == {"What is in `local` may be of no use": "local: there is no repository yet"}
+
+
+def test_a_target_that_takes_no_inventory_is_told_by_status_until_it_does(project: Path, server: ServerModel) -> None:
+    server.backups.targets["local"].full = "the disk is full"
+    schoolctl(project, RecordingTransport(server), *TITLE)
+    assert told(project, server) == {"The inventory as it is now is not in `local`": "the disk is full"}
+    server.backups.targets["local"].full = None
+    server.backups.store_inventory()
+    assert told(project, server) == {}
+
+
+def test_a_target_that_lacks_the_inventory_for_hours_is_told_though_nobody_knows_why(
+    project: Path, server: ServerModel
+) -> None:
+    server.backups.targets["local"].is_made = False
+    server.backups.clock = lambda: hours_ago(3)
+    schoolctl(project, RecordingTransport(server), *TITLE)
+    # It is well again, but nothing stores the inventory there: its timer is off.
+    server.backups.targets["local"].is_made = True
+    server.backups.note_targets()
+    [(what, because)] = told(project, server).items()
+    assert what == "The inventory as it is now is not in `local`"
+    assert because.startswith("it is not there since ")
+    server.backups.store_inventory()
+    assert told(project, server) == {}
 
 
 def test_a_server_that_cannot_begin_to_store_it_fails_no_command_and_is_told(
@@ -86,6 +117,19 @@ def test_a_server_that_makes_no_backups_yet_is_no_reason_to_warn(project: Path, 
     run = schoolctl(project, RecordingTransport(server), *TITLE)
     assert run.code == 0
     assert "warning" not in run.stderr
+
+
+def test_a_server_with_an_older_program_is_told_of_with_what_renews_it(project: Path, server: ServerModel) -> None:
+    server.backups.is_older = True
+    run = schoolctl(project, RecordingTransport(server), *TITLE)
+    assert run.code == 0, run.stderr
+    assert "its program for backups is older than this schoolctl" in run.stderr
+    clone = ("clone", OTHER, "a-copy", "--staging", "--domain", "a-copy.example")
+    for command in (("backup", OTHER), clone):
+        run = schoolctl(project, RecordingTransport(server), *command)
+        assert run.code != 0
+        assert "Traceback" not in run.stderr
+        assert "hint: run `schoolctl provision --tags backups`" in " ".join(run.stderr.split())
 
 
 def test_restoring_all_names_schools_that_have_sets_and_no_row(project: Path, server: ServerModel) -> None:

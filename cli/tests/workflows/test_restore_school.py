@@ -151,6 +151,21 @@ def test_of_several_that_say_to_be_one_set_none_is_taken_until_one_is_named(proj
     assert "warning" not in run.stderr
 
 
+def test_a_set_that_is_named_can_be_brought_to_a_later_moment_and_to_none_before_it(
+    project: Path, worked: ServerModel
+) -> None:
+    newest = worked.backups.names(SLUG)[-1]
+    worked.backups.disputed = {newest}
+    named = (*RESTORE, "--set", f"{newest}@1a1a1a1a")
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *named, "--at", "2020-01-01T00:00:00Z")
+    assert run.code == 3
+    assert f"The set {newest} was taken after 2020-01-01T00:00:00Z" in run.stderr
+    run = schoolctl(project, RecordingTransport(worked), *named, "--at", "2999-01-01T00:00:00Z")
+    assert run.code == 0, run.stderr
+    assert is_back(worked)
+
+
 def test_a_target_that_is_named_is_the_only_one_that_is_asked(project: Path, worked: ServerModel) -> None:
     stored(worked, "database/tabUser.sql", "rot")
     with untouched(worked, SLUG):

@@ -65,11 +65,23 @@ class Timers:
             done, fault = self._try_to_store(slug, name, targets)
             if fault:
                 report["faults"].append(fault)
-            else:
-                report["targets"][name] = done
+                continue
+            report["targets"][name] = done
+            self._note_others(done.pop("others"), report, targets)
         if not report["faults"]:
             self._let_go_of_kept(slug, report)
         return report
+
+    def _note_others(self, others, report, targets):
+        """Note what came of targets that had a set which was taken once more for another one."""
+        for name, done in others.items():
+            fault = done.pop("fault")
+            if fault:
+                report["targets"].pop(name, None)
+                report["faults"].append(fault)
+                targets[name] = fault_of(self._settings, self._settings.target(name))
+            else:
+                report["targets"][name] = done
 
     def _let_go_of_kept(self, slug, report):
         # Only now that there is a set of what took its place, wherever sets shall be.

@@ -18,6 +18,8 @@ from backup.spool import Spool, image_of
 _INVENTORY_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}\.yml")
 _INVENTORY_LIMIT = 10_000_000
 _IMAGE_AGE_S = 60
+# Longer than somebody else at the repository is waited for; there is little to store.
+_INVENTORY_S = 900
 
 
 class Calls:
@@ -91,18 +93,23 @@ class Calls:
     def store(self, slug, target):
         """Store the set that lies in the spool in a target; one whose uploads changed since is taken once more.
 
-        The targets that had got it already get the new one as well, so that the newest is wherever one shall be.
+        The targets that had got it already get the new one as well, so that the newest is wherever one shall be; what
+        came of each is in others, with its own fault.
         """
         place = self._settings.target(target)
         try:
-            return self._store_alone(slug, target, place)
+            return {**self._store_alone(slug, target, place), "others": {}}
         except ChangedError:
             others = self._having(slug) - {target}
             self.write(slug)
             done = self._store_alone(slug, target, place)
-            for name in sorted(others):
-                self._store_alone(slug, name, self._settings.target(name))
-            return done
+            return {**done, "others": {name: self._try_to_store(slug, name) for name in sorted(others)}}
+
+    def _try_to_store(self, slug, target):
+        try:
+            return {**self._store_alone(slug, target, self._settings.target(target)), "fault": None}
+        except Exception as fault:
+            return {"fault": said(fault)}
 
     def _having(self, slug):
         """Return the targets that have the set which lies in the spool."""
@@ -187,13 +194,16 @@ class Calls:
         except BusyError as fault:
             return {"busy": str(fault)}
 
-    def dump(self, slug, folder):
-        """Dump a school's database into a new folder, for `load` to make a copy of it; it becomes no set."""
+    def dump(self, slug, folder, patience=None):
+        """Dump a school's database into a new folder, for `load` to make a copy of it; it becomes no set.
+
+        patience: seconds to wait for whoever is at work on the school's sets.
+        """
         place = self._settings.inside(folder)
         if os.path.lexists(place):
             raise BackupError(f"{place} is already there")
         # Whoever else dumps it just now would lose the user by whom it is read, or take it from this one.
-        with self._locked(slug, "copy"):
+        with self._locked(slug, "copy", patience):
             manifest = _once_more(lambda: Spool(self._settings, slug).dump(self._database, place))
         return {"tables": len(manifest["database"]["tables"])}
 
@@ -221,7 +231,8 @@ class Calls:
             if repository.target.append_only:
                 return 0
             removed = sum(repository.keep(those, dict(policy)) for policy, those in policies.items())
-            repository.keep_inventory(self._settings.keep)
+            if policies or prune:
+                repository.keep_inventory(self._settings.keep)
             if prune:
                 repository.prune()
             return removed
@@ -339,44 +350,63 @@ class Calls:
         return {"lacking": self._lacking_inventory() if self._settings.key_file.exists() else []}
 
     def store_inventory(self):
-        """Store the inventory in every target that lacks it as it is now; return why one has not got it, by target."""
-        known, faults = standing.read(self._settings), {}
+        """Store the inventory in every target that lacks it as it is now; return why one has not got it, by target.
 
-        def try_to_store(name):
-            target = self._settings.target(name)
+        One that changes meanwhile is stored once more: whoever changed it could begin nothing, as this is at work.
+        """
+        faults = {}
+        with concurrent.futures.ThreadPoolExecutor(max(1, len(self._settings.targets))) as pool:
+            while lacking := [name for name in self._lacking_inventory() if name not in faults]:
+                tried = zip(lacking, pool.map(self._try_to_store_inventory, lacking), strict=True)
+                faults |= {name: fault for name, fault in tried if fault is not None}
+        return dict(sorted(faults.items()))
+
+    def _try_to_store_inventory(self, name):
+        """Store the inventory in a target; return why that failed, None if it did not."""
+        target = self._settings.target(name)
+        try:
             # One that is gone is found out at once, and not only when restic has tried for long.
             fault = fault_of(self._settings, target)
-            try:
-                if fault is None:
-                    self._store_inventory(Repository(self._settings, target), known)
-            except BackupError as found:
-                fault = str(found)
-                with standing.changing(self._settings) as changed:
-                    standing.of_target(changed, name)["inventory_fault"] = fault
-            if fault is not None:
-                faults[name] = fault
-
-        with concurrent.futures.ThreadPoolExecutor(max(1, len(self._settings.targets))) as pool:
-            list(pool.map(try_to_store, self._lacking_inventory()))
-        return dict(sorted(faults.items()))
+            if fault is None:
+                self._store_inventory(Repository(self._settings, target), standing.read(self._settings))
+        except Exception as found:
+            fault = said(found)
+            with standing.changing(self._settings) as changed:
+                standing.of_target(changed, name)["inventory_fault"] = fault
+        return fault
 
     def _store_inventory(self, repository, known):
         """Store the inventory's files if the target has not got them as they are now."""
         digest, target = self._inventory_now(), repository.target.name
         if digest in {None, known["targets"].get(target, {}).get("inventory")}:
             return
-        repository.store(self._settings.backups / "inventory", {"kind": INVENTORY}, sets.now())
+        folder = self._settings.backups / "inventory"
+        repository.store(folder, {"kind": INVENTORY}, sets.now(), within=_INVENTORY_S)
         with standing.changing(self._settings) as changed:
-            standing.of_target(changed, target).update(inventory=digest, inventory_fault=None)
+            standing.of_target(changed, target)["inventory"] = digest
+        self._lacking_inventory()
 
     def _lacking_inventory(self):
+        """Return which targets lack the inventory as it is now; since when they do is noted, whoever finds it."""
         digest, known = self._inventory_now(), standing.read(self._settings)["targets"]
-        return sorted(name for name in self._settings.targets if digest != known.get(name, {}).get("inventory"))
+        if digest is None:
+            return []
+        lacking = sorted(name for name in self._settings.targets if digest != known.get(name, {}).get("inventory"))
+        new = [name for name in lacking if not known.get(name, {}).get("inventory_since")]
+        over = [name for name in self._settings.targets if name not in lacking and _is_told_to_lack(known[name])]
+        if new or over:
+            with standing.changing(self._settings) as changed:
+                for name in new:
+                    standing.of_target(changed, name)["inventory_since"] = sets.iso(sets.now())
+                for name in over:
+                    standing.of_target(changed, name).update(inventory_since=None, inventory_fault=None)
+        return lacking
 
     def _inventory_now(self):
         """Return what tells the inventory's files from how they were before; None where there are none."""
         folder = self._settings.backups / "inventory"
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        # Not what is on its way into its place just now.
+        paths = sorted(path for path in folder.glob("*") if _INVENTORY_NAME.fullmatch(path.name))
         digest = hashlib.sha256()
         for path in paths:
             digest.update(f"{path.name}\0{sha256(path)}\n".encode())
@@ -413,6 +443,10 @@ def fault_of(settings, target):
     with standing.changing(settings) as known:
         standing.of_target(known, target.name).update(initialised=fault is None, fault=fault)
     return fault
+
+
+def _is_told_to_lack(target):
+    return target.get("inventory_since") or target.get("inventory_fault")
 
 
 def _once_more(take):

@@ -21,8 +21,8 @@ def copies(settings, slug=None, target=None):
     """Return every stored set, asked of the repositories, and by target what was wrong with those that did not answer.
 
     The sets are by slug and name; of each, its snapshots by target: where this server knows which one it stored, that
-    alone, with `own` true. slug, target: None for all. Raises BackupError if a target that was named does not answer,
-    or none does.
+    alone, with `own` true, or, if that is gone, those in its place, with `replaced` true. slug, target: None for all.
+    Raises BackupError if a target that was named does not answer, or none does.
     """
     tags = {} if slug is None else {"school": checked_slug(slug)}
     found, faults = {}, {}
@@ -35,16 +35,38 @@ def copies(settings, slug=None, target=None):
             found.setdefault(key, {}).setdefault(place.name, []).append(snapshot)
     known = standing.read(settings)["schools"]
     for (school, name), places in found.items():
-        told = known.get(school, {})
         for place, snapshots in places.items():
-            own = {told.get("known", {}).get(name, {}).get("snapshots", {}).get(place)}
-            own.add(told.get("sets", {}).get(place, {}).get("snapshot"))
-            for one in snapshots:
-                one["own"] = one["snapshot"] in own
-            places[place] = [one for one in snapshots if one["own"]] or snapshots
+            stored = _stored(known.get(school, {}), name, place)
+            own = [{**one, "own": True, "replaced": False} for one in snapshots if one["snapshot"] == stored]
+            others = [{**one, "own": False, "replaced": stored is not None} for one in snapshots]
+            places[place] = own or _by_content(Repository(settings, settings.target(place)), others)
     if faults and (target is not None or len(faults) == len(settings.targets)):
         raise BackupError("; ".join(faults.values()))
     return found, faults
+
+
+def _stored(school, name, place):
+    """Return the snapshot as which this server stored a set in a target; None if it does not know of any."""
+    newest = school.get("sets", {}).get(place, {})
+    known = school.get("known", {}).get(name, {}).get("snapshots", {}).get(place)
+    return known or (newest.get("snapshot") if newest.get("newest") == name else None)
+
+
+def _by_content(repository, snapshots):
+    """Return snapshots of one set, those with one `tree` that are the same set.
+
+    restic's own goes by the folders around a set as well. The manifest says every byte of what it belongs to.
+    """
+    if len({one["tree"] for one in snapshots}) < 2:
+        return snapshots
+    return [{**one, "tree": _manifest_of(repository, one)} for one in snapshots]
+
+
+def _manifest_of(repository, snapshot):
+    try:
+        return repository.read(snapshot, sets.MANIFEST)
+    except (BackupError, ValueError):
+        return snapshot["tree"]  # nobody can tell that it is the same as another
 
 
 def _asked(settings, target, tags):
@@ -55,8 +77,15 @@ def _asked(settings, target, tags):
 
 
 def disputed(places):
-    """Return the targets in which one set has several snapshots that are not the same."""
-    return sorted(place for place, snapshots in places.items() if len({one["tree"] for one in snapshots}) > 1)
+    """Return the targets in which one set may be another than was stored.
+
+    It has several snapshots there that are not the same, or none of them is the one that this server stored.
+    """
+    return sorted(place for place, snapshots in places.items() if _is_doubtful(snapshots))
+
+
+def _is_doubtful(snapshots):
+    return snapshots[0]["replaced"] or len({one["tree"] for one in snapshots}) > 1
 
 
 def choose(settings, slug, name=None, before=None, target=None):
@@ -70,23 +99,39 @@ def choose(settings, slug, name=None, before=None, target=None):
 
 
 def _settled(name, places):
-    """Return those targets in which there can be no doubt about what a set is.
+    """Return those targets in which there can be no doubt about what a set is, those first of which the server knows.
 
     Whoever got the server's key can store what they like under the name of a set, and say that it is older. A server
     that stored the set itself knows better. For another one, a doubt about one target is one about the set: in those
     from which something can be removed, the false one may have taken the place of the true one.
     """
     doubtful = disputed(places)
-    if any(one["own"] for snapshots in places.values() for one in snapshots):
-        return {place: snapshots for place, snapshots in places.items() if place not in doubtful}
+    own = {place for place, snapshots in places.items() if any(one["own"] for one in snapshots)}
+    if own:
+        others = places.keys() - own - {*doubtful}
+        return {place: places[place] for chosen in (own, others) for place in places if place in chosen}
     if doubtful:
-        several = [f"{name}@{one['snapshot'][:8]}" for place in doubtful for one in places[place]]
         raise DisputedError(
-            f"{', '.join(doubtful)} has the set {name} more than once, not the same each time, and this server stored"
-            f" none of them: they are {', '.join(several)}. What a snapshot says of itself can be forged; when its file"
-            " came to the target, the target's own machine knows. The name with @ takes that one"
+            f"{'; '.join(_doubt(name, place, places[place]) for place in doubtful)}. What a snapshot says of itself can"
+            " be forged; when its file came to the target, the target's own machine knows. The name with @ takes that"
+            " one"
         )
     return places
+
+
+def _doubt(name, place, snapshots):
+    """Return why nobody can tell what a set in a target is, with the names that take it all the same."""
+    ids = [one["snapshot"][:8] for one in snapshots]
+    several = ", ".join(f"{name}@{one}" for one in ids)
+    if snapshots[0]["replaced"]:
+        return (
+            f"{place} has the set {name} as {', '.join(ids)}, which is not what this server stored there, and that is"
+            f" gone: {several}"
+        )
+    return (
+        f"{place} has the set {name} more than once, not the same each time, and this server stored none of them: they"
+        f" are {several}"
+    )
 
 
 def _fitting(settings, slug, name, before, target):
@@ -121,8 +166,11 @@ def _meant(name):
 
 
 def _only(places, name, snapshot):
-    """Return the snapshot of a set that begins so, by target."""
-    found = {place: [one for one in some if one["snapshot"].startswith(snapshot)] for place, some in places.items()}
+    """Return the snapshot of a set that begins so, by target: whoever names it has no doubt."""
+    found = {
+        place: [{**one, "replaced": False} for one in some if one["snapshot"].startswith(snapshot)]
+        for place, some in places.items()
+    }
     found = {place: some for place, some in found.items() if some}
     if not found:
         raise BackupError(f"no target has the set {name} as {snapshot}")

@@ -19,8 +19,8 @@ from pathlib import Path
 from backup import fetching, programs, sets, sites, standing
 from backup.binlog import DroppedError, Log, Speaker
 from backup.database import Database, checked_name
-from backup.errors import BackupError
-from backup.files import locked, open_regular
+from backup.errors import BackupError, DisputedError
+from backup.files import locked, open_regular, sha256
 from backup.repository import LOGS, Repository
 
 _STREAM_FILE = "schools-stream"
@@ -158,7 +158,7 @@ class _Kept:
         return _kept(self.folder)
 
     def stored(self, target):
-        """Return where a target has which log: the name of its snapshot, by the log's."""
+        """Return where a target has which log: its snapshots, by the log's name."""
         return _stored(self._settings, target, self.name)
 
     def needless(self, target):
@@ -314,12 +314,12 @@ def _kept(folder):
 
 
 def _stored(settings, target, stream):
-    """Return the snapshot that a target has a log of a stream in, by the log's name."""
+    """Return the snapshots that a target has a log of a stream in, by the log's name."""
     found = {}
     for row in Repository(settings, target).snapshots(LOGS, stream=stream):
         name, last = row["tags"].get("first", ""), row["tags"].get("last", "")
         while name:
-            found[name] = row
+            found.setdefault(name, []).append(row)
             name = _after(name) if name != last else ""
     return found
 
@@ -427,15 +427,30 @@ class _Found:
             for target in self._targets:
                 self._ask(target)
         if name in self._known:
-            target, row = self._known[name]
-            # Never more at once than what came at once.
-            shutil.rmtree(self._fetched, ignore_errors=True)
-            Repository(self._settings, target).fetch(row, self._fetched)
+            target, rows = self._known[name]
+            if len(rows) > 1 and len({self._sum_of(name, target, row) for row in rows}) > 1:
+                ids = ", ".join(row["snapshot"][:8] for row in rows)
+                raise DisputedError(
+                    f"{target.name} has the log {name} more than once, not the same each time: as {ids}. What a"
+                    " snapshot says of itself can be forged; when its file came to the target, the target's own"
+                    " machine knows. Remove the false one there, or restore the set alone, without a moment"
+                )
+            self._bring(target, rows[0])
             return Log(self._fetched / name)
         if self._faults:
             silent = "; ".join(self._faults)
             raise BackupError(f"{name} is nowhere else, and not every target could be asked: {silent}")
         return None
+
+    def _bring(self, target, row):
+        # Never more at once than what came at once.
+        shutil.rmtree(self._fetched, ignore_errors=True)
+        Repository(self._settings, target).fetch(row, self._fetched)
+
+    def _sum_of(self, name, target, row):
+        self._bring(target, row)
+        path = self._fetched / name
+        return sha256(str(path)) if path.exists() else None
 
     def _ask(self, target):
         try:
@@ -443,7 +458,7 @@ class _Found:
         except BackupError as fault:
             self._faults.append(str(fault))
         else:
-            self._known = {**{log: (target, row) for log, row in rows.items()}, **self._known}
+            self._known = {**{log: (target, some) for log, some in rows.items()}, **self._known}
 
 
 def _play(settings, found, position, speaker, moment, or_before):

@@ -16,7 +16,8 @@ SET, INVENTORY, LOGS = "set", "inventory", "logs"
 # What it exits with.
 _PARTLY, _ABSENT, _LOCKED, _WRONG_KEY = 3, 10, 11, 12
 # For how long somebody else who works on the repository is waited for.
-_PATIENCE = "10m"
+_PATIENCE_S = 600
+_PATIENCE = f"{_PATIENCE_S // 60}m"
 # restic itself tries for a quarter of an hour to reach a target that is gone.
 _REACH_S = 45
 _LIST_S = 600
@@ -66,11 +67,12 @@ class Repository:
 
     # --- in and out --------------------------------------------------------------------------------------------------
 
-    def store(self, folder, tags, taken, parent=None):
+    def store(self, folder, tags, taken, parent=None, within=None):
         """Store a folder; return snapshot, files, added_bytes, bytes and seconds.
 
         tags: texts by name, such as kind, school and set. taken: a moment, kept as the snapshot's own. parent: the
-        snapshot that it is compared with, if known. Raises BackupError unless all of it was stored.
+        snapshot that it is compared with, if known. within: seconds that it may take, None for any. Raises BackupError
+        unless all of it was stored.
         """
         began = time.monotonic()
         argv = ["backup", "--json", "--no-scan", "--host", HOST, "--ignore-ctime"]
@@ -85,12 +87,14 @@ class Repository:
         argv.append(str(folder))
         try:
             # It saves restic from reading every snapshot there is.
-            done = self._restic(*argv, *(["--parent", parent] if parent else []), also=(_PARTLY,))
+            done = self._restic(*argv, *(["--parent", parent] if parent else []), timeout=within, also=(_PARTLY,))
         except BackupError:
             if not parent:
                 raise
             self.demand()
-            done = self._restic(*argv, also=(_PARTLY,))  # the parent may be gone, and then restic stores nothing
+            done = self._restic(
+                *argv, timeout=within, also=(_PARTLY,)
+            )  # the parent may be gone, and then restic stores nothing
         said = [line for line in map(_object, done.stdout.splitlines()) if line.get("message_type") == "summary"]
         if len(said) != 1 or not said[0].get("snapshot_id"):
             raise BackupError(f"{self.target.name}: restic did not say that it has stored {folder}")
@@ -185,9 +189,10 @@ class Repository:
             raise BackupError("this server has no key for backups: `schoolctl backup-targets init` makes one")
         environment = self._environment()
         good = (0, _ABSENT, _LOCKED, _WRONG_KEY, *also)
+        waits = timeout is None or timeout > _PATIENCE_S
         try:
             done = programs.run(command, environment=environment, timeout=timeout, good=good)
-            if done.returncode == _LOCKED and argv[0] != "unlock" and timeout is None:
+            if done.returncode == _LOCKED and argv[0] != "unlock" and waits:
                 # Perhaps by one that was killed: restic knows which of its kind are no more.
                 self.unlock()
                 command += ["--retry-lock", _PATIENCE]
@@ -197,7 +202,7 @@ class Repository:
         if done.returncode == _ABSENT:
             raise AbsentError(f"{self.target.name}: there is no repository at {self.target.repository} yet")
         if done.returncode == _LOCKED:
-            waited = _PATIENCE if timeout is None else "a while"
+            waited = _PATIENCE if waits else "a while"
             raise LockedError(f"{self.target.name}: somebody else has been at work on the repository for {waited}")
         if done.returncode == _WRONG_KEY:
             raise BackupError(f"{self.target.name}: the key of this server does not open the repository")

@@ -15,8 +15,10 @@ from backup.files import put_json, read_json
 _KNOWN = 100
 _ALARM_AGAIN = timedelta(days=1)
 _ALARM_PATIENCE_S = 30
-# What is done each quarter of an hour, each week, or after some days is late after so long, or so many times as long.
+# What is done each quarter of an hour, each hour, each week, or after some days is late after so long, or so many times
+# as long.
 _LATE_LOGS = timedelta(hours=2)
+_LATE_INVENTORY = timedelta(hours=2)
 _LATE_CHECK = timedelta(days=15)
 _LATE_DRILLS = 2
 
@@ -158,9 +160,11 @@ def _about_targets(settings, known, moment):
                 found[f"check {name}"] = f"the target {name} {last}"
         if name in settings.targets and target.get("kept") and not target["fault"]:
             found[f"kept {name}"] = f"the target {name}: old sets could not be let go of: {target['kept']}"
-        if name in settings.targets and target.get("inventory_fault") and not target["fault"]:
-            words = f"the target {name} has not got the inventory as it is now: {target['inventory_fault']}"
-            found[f"inventory {name}"] = words
+        if name in settings.targets and not target["fault"]:
+            fault, since = target.get("inventory_fault"), target.get("inventory_since")
+            if fault or _is_late(None, since, _LATE_INVENTORY, moment):
+                words = f": {fault}" if fault else f", since {since}"
+                found[f"inventory {name}"] = f"the target {name} has not got the inventory as it is now{words}"
     return found
 
 
