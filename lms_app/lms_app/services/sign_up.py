@@ -87,8 +87,9 @@ def welcome(email: str, full_name: str, target: str, language: str) -> None:
         notify.has_account(email, target)
     else:
         user = known.name if known else _make(email, full_name, language)
-        # As Frappe's own sign-up keeps it: the page on which a password is chosen leads there.
-        frappe.cache.hset("redirect_after_login", user, target)
+        # The page on which a password is chosen leads there, once; what Frappe's own sign-up writes into the cache
+        # may be gone by the time the mail is read.
+        frappe.db.set_value("User", user, "redirect_url", target, update_modified=False)
         notify.prove(email, frappe.get_doc("User", user).reset_password())
     # Whoever waits for it sits before the page: not with the next round of mails.
     frappe.enqueue("frappe.email.queue.flush", queue="short", enqueue_after_commit=True)

@@ -72,7 +72,7 @@ class TestSignUp(SiteTestCase):
         self.assertTrue(students.find(NEW))
         key = re.fullmatch(r".*/update-password\?key=(\w+)", link)[1]
         self.assertEqual(user.reset_password_key, frappe.utils.data.sha256_hash(key))
-        self.assertEqual(frappe.cache.hget("redirect_after_login", NEW), "/learn/c/soups")
+        self.assertEqual(frappe.db.get_value("User", NEW, "redirect_url"), "/learn/c/soups")
         self.assertFalse(frappe.db.exists("__Auth", {"doctype": "User", "name": NEW}), "nobody chose a password yet")
 
     def test_who_lost_the_mail_gets_another_and_stays_one_user(self):
