@@ -33,7 +33,7 @@ def get_context(context: frappe._dict) -> None:
     context.update(
         {
             "is_new": name == NEW,
-            "path": f"/teach/c/{context.course.slug}",
+            "place": f"/teach/c/{context.course.slug}",
             "newer": context.fault.details.get("seen") if isinstance(context.fault, reasons.RefusedError) else None,
             "choose": lambda field: choices.of(assignment_content.ASSIGNMENT, field),
         }

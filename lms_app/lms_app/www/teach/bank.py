@@ -28,7 +28,7 @@ def get_context(context: frappe._dict) -> None:
     context.update(
         {
             "page_title": f"{page.title} · {context.course.title}",
-            "path": path,
+            "place": path,
             "kinds": scoring.KINDS,
             "number": number,
             "link": lambda page: f"{path}?page={page}",

@@ -42,7 +42,7 @@ def get_context(context: frappe._dict) -> None:
     spare = max(SPARE, FIRST - len(page.options)) + (SPARE if form.get("deed") == "more" else 0)
     context.update(
         {
-            "path": f"/teach/c/{context.course.slug}/questions/{bank}",
+            "place": f"/teach/c/{context.course.slug}/questions/{bank}",
             "is_new": name == NEW,
             "fields": fields,
             "rows": [*page.options, *({} for _number in range(spare if fields else 0))],

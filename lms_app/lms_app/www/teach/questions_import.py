@@ -31,7 +31,7 @@ def get_context(context: frappe._dict) -> None:
         return
     context.update(
         {
-            "path": f"/teach/c/{context.course.slug}/questions/{bank}",
+            "place": f"/teach/c/{context.course.slug}/questions/{bank}",
             "text": text,
             "chosen": chosen,
             "forms": question_import.FORMS,

@@ -39,7 +39,7 @@ def get_context(context: frappe._dict) -> None:
     context.update(
         {
             "is_new": name == NEW,
-            "path": f"/teach/c/{context.course.slug}/questions",
+            "place": f"/teach/c/{context.course.slug}/questions",
             "rows": [*page.slots, *({"count": 1} for _number in range(spare))],
             "titles": {f"question:{one.name}": one.title for bank in page.sources for one in bank.questions},
             "options": _options(),

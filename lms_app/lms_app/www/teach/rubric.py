@@ -43,7 +43,7 @@ def get_context(context: frappe._dict) -> None:
     context.update(
         {
             "is_new": name == NEW,
-            "path": f"/teach/c/{context.course.slug}/assignments",
+            "place": f"/teach/c/{context.course.slug}/assignments",
             "rows": rows[: assignments.MOST_CRITERIA],
             "newer": context.fault.details.get("seen") if isinstance(context.fault, reasons.RefusedError) else None,
         }
