@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 # For measurements between networks (RFC 2544): nobody's on the Internet, and not private.
 SUBNET = "198.18.58.0/24"
+NETWORK = "strangers-"
 ADDRESSES = ("198.18.58.65", "198.18.58.66", "198.18.58.77")
 # The same of IPv6 (RFC 5180), and the networks behind the first machine.
 SUBNET_V6 = "2001:2:0:58::/64"
@@ -96,9 +97,10 @@ class Strangers:
 @contextmanager
 def strangers_around(container: str) -> Iterator[Strangers]:
     """Connect the server's container to a network of strangers, for as long as the block runs."""
-    network = f"strangers-{container[:12]}"
+    network = f"{NETWORK}{container[:12]}"
     image = _inspect(container)["Config"]["Image"]
     _take_away(container, network)
+    _take_away_what_was_left()
     _docker("network", "create", "--subnet", SUBNET, "--ipv6", "--subnet", SUBNET_V6, network)
     try:
         _docker("network", "connect", network, container)
@@ -119,6 +121,14 @@ def _take_away(container: str, network: str) -> None:
         _docker("rm", "--force", Strangers(container, "", "")._name(address), check=False)
     _docker("network", "disconnect", network, container, check=False)
     _docker("network", "rm", network, check=False)
+
+
+def _take_away_what_was_left() -> None:
+    """Remove the networks of servers that are gone: a run that was killed leaves its own, and two cannot be alike."""
+    for network in _docker("network", "ls", "--filter", f"name=^{NETWORK}", "--format", "{{.Name}}").split():
+        container = network.removeprefix(NETWORK)
+        if not _docker("ps", "--all", "--quiet", "--filter", f"id={container}").strip():
+            _take_away(container, network)
 
 
 def _inspect(container: str) -> dict:
