@@ -65,7 +65,7 @@ website_route_rules = [
     {"from_route": "/teach/c/<slug>/assignments/<assignment>", "to_route": "teach/assignment"},
     {"from_route": "/teach/c/<slug>/rubrics/<rubric>", "to_route": "teach/rubric"},
     {"from_route": "/teach/grading/<attempt>/<position>", "to_route": "teach/grade"},
-    {"from_route": "/teach/grading/work/<submission>", "to_route": "teach/grade_work"},
+    {"from_route": "/teach/grading/submission/<submission>", "to_route": "teach/grade_submission"},
     {"from_route": "/teach/c/<slug>/people", "to_route": "teach/people"},
     {"from_route": "/teach/c/<slug>/people/import", "to_route": "teach/people_import"},
     {"from_route": "/teach/c/<slug>/people/p/<enrollment>", "to_route": "teach/pupil"},

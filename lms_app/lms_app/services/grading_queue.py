@@ -178,7 +178,7 @@ def _path(attempt: str, position: int) -> str:
 
 
 def _path_of_work(submission: str) -> str:
-    return f"/teach/grading/work/{submission}"
+    return f"/teach/grading/submission/{submission}"
 
 
 # What people grade: another kind is another function here, whose pages lead on by `after` as that of answers does.

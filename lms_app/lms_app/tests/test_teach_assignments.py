@@ -111,7 +111,7 @@ class TestGradingWork(PagesCase):
         return submissions.submit(user, (made or self.made).name, version, words)
 
     def path(self, submission: str) -> str:
-        return f"/teach/grading/work/{submission}"
+        return f"/teach/grading/submission/{submission}"
 
     def chosen(self, *titles: str) -> dict[str, str]:
         """Return the fields of the form by which levels are chosen."""

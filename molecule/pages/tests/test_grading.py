@@ -101,7 +101,7 @@ def test_the_pages_are_accessible_and_as_wide_as_their_window(tech: School, look
     rubric = tech.named("Academy Rubric", course=made.course)
     teach = f"/teach/c/{made.slug}"
     routes = {
-        "work": f"/teach/grading/work/{submission}",
+        "work": f"/teach/grading/submission/{submission}",
         "assignments": f"{teach}/assignments",
         "assignment": f"{teach}/assignments/{made.name}",
         "assignment-new": f"{teach}/assignments/new",
