@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 import frappe
 
@@ -58,6 +59,16 @@ def after(queue: Sequence[Waiting], path: str, since: datetime) -> Waiting | Non
     """Return what is read after something that waited since then; from the end the queue begins anew."""
     others = [one for one in queue if one.path != path]
     return next((one for one in others if (one.since, one.path) > (since, path)), others[0] if others else None)
+
+
+def address(one: Waiting | None, slug: str, said: str = "") -> str:
+    """Return where something is graded, or the queue where there is nothing.
+
+    slug: of the course to which the queue is kept, or nothing. said: a word for what was done before.
+    """
+    chosen = {name: value for name, value in (("course", slug), ("said", said)) if value}
+    path = one.path if one else "/teach/grading"
+    return f"{path}?{urlencode(chosen)}" if chosen else path
 
 
 def answer(user: str, attempt: str, position: int) -> frappe._dict:

@@ -24,7 +24,7 @@ def get_context(context: frappe._dict) -> None:
         found = grading_queue.answer(user, attempt, position)
         queue = grading_queue.waiting(user, found.course.name if slug else None)
         following = grading_queue.after(queue, found.path, found.since)
-        found.next = _address(following, slug) if following else ""
+        found.next = grading_queue.address(following, slug) if following else ""
         found.left = len(queue)
         return found
 
@@ -54,10 +54,4 @@ def _grade(form: frappe._dict, user: str, attempt: str, position: int, slug: str
     graded = grading_queue.answer(user, attempt, position)
     queue = grading_queue.waiting(user, teaching.course(slug, user).name if slug else None)
     following = grading_queue.after(queue, graded.path, graded.since)
-    return _address(following, slug, said="graded")
-
-
-def _address(one: grading_queue.Waiting | None, slug: str, said: str = "") -> str:
-    chosen = {name: value for name, value in (("course", slug), ("said", said)) if value}
-    path = one.path if one else "/teach/grading"
-    return f"{path}?{urlencode(chosen)}" if chosen else path
+    return grading_queue.address(following, slug, said="graded")

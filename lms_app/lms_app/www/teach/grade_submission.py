@@ -28,7 +28,7 @@ def get_context(context: frappe._dict) -> None:
         found = grading_queue.work(user, submission)
         queue = grading_queue.waiting(user, found.course.name if slug else None)
         following = grading_queue.after(queue, found.path, found.since)
-        found.next = _address(following, slug) if following else ""
+        found.next = grading_queue.address(following, slug) if following else ""
         found.left = len(queue)
         return found
 
@@ -69,7 +69,7 @@ def _obey(form: frappe._dict, user: str, submission: str, slug: str) -> str:
         _grade(form, found, is_told=deed == TELL)
     queue = grading_queue.waiting(user, teaching.course(slug, user).name if slug else None)
     said = {GIVE_BACK: "back", KEEP: "kept", RELEASE: "released"}.get(deed, "graded")
-    return _address(grading_queue.after(queue, found.path, found.since), slug, said)
+    return grading_queue.address(grading_queue.after(queue, found.path, found.since), slug, said)
 
 
 def _grade(form: frappe._dict, found: frappe._dict, *, is_told: bool) -> None:
@@ -89,12 +89,6 @@ def _typed(form: frappe._dict) -> frappe._dict:
         if (match := _CRITERION.fullmatch(key)) and value:
             told[f"{match[1]}s"][match[2]] = str(value)
     return told
-
-
-def _address(one: grading_queue.Waiting | None, slug: str, said: str = "") -> str:
-    chosen = {name: value for name, value in (("course", slug), ("said", said)) if value}
-    path = one.path if one else "/teach/grading"
-    return f"{path}?{urlencode(chosen)}" if chosen else path
 
 
 def _said(deed: str | None) -> str:
