@@ -265,7 +265,9 @@ class RestoreSchool:
         self._chosen = fitting[-1]
         if self._set_id and self.wanted.at and self._chosen.taken > self.wanted.at:
             raise DeclarationError(
-                f"Could not {self._wish}", because=f"The set {self._name} was taken after {self.wanted.at}"
+                f"Could not {self._wish}",
+                because=f"the set {self._name} was taken at {self._chosen.taken}, after {self.wanted.at}",
+                hint="leave --set out for the newest set before that moment, or choose an older one",
             )
         self._set_id = self._set_id or self._chosen.set_id
 

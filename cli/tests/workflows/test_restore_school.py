@@ -160,7 +160,9 @@ def test_a_set_that_is_named_can_be_brought_to_a_later_moment_and_to_none_before
     with untouched(worked), untouched(worked, SLUG):
         run = schoolctl(project, RecordingTransport(worked), *named, "--at", "2020-01-01T00:00:00Z")
     assert run.code == 3
-    assert f"The set {newest} was taken after 2020-01-01T00:00:00Z" in run.stderr
+    assert f"the set {newest} was taken at " in run.stderr
+    assert ", after 2020-01-01T00:00:00Z" in run.stderr
+    assert "hint: leave --set out" in run.stderr
     run = schoolctl(project, RecordingTransport(worked), *named, "--at", "2999-01-01T00:00:00Z")
     assert run.code == 0, run.stderr
     assert is_back(worked)
