@@ -83,7 +83,8 @@ class Standing:
     schools: by slug. targets: by name the damage that the last check found, else what was wrong at the last look; None
     for nothing. checked: by name when that was (ISO, UTC), None for never. kept: by name why old sets could not be let
     go of; inventory: by name why the inventory as it is now is not there, inventory_since: from when on it is not
-    (ISO, UTC), whether or not anybody knows why. logs_fault: why the last changes of databases
+    (ISO, UTC), whether or not anybody knows why. misnamed: by name the snapshots that say to be sets and cannot be any.
+    logs_fault: why the last changes of databases
     could not be put away; logs_put_away: when they last were, or, if never, from when on they should have been.
     """
 
@@ -95,6 +96,7 @@ class Standing:
     logs_fault: str | None = None
     logs_put_away: str | None = None
     inventory_since: Mapping[str, str] = field(default_factory=dict)
+    misnamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, slug: str) -> SchoolStanding:
         """Return what is known of one school, which may be nothing."""
@@ -152,6 +154,7 @@ def standing_of(document: Mapping[str, Any] | None) -> Standing:
         logs.get("fault"),
         logs.get("archived") or logs.get("since"),
         {name: row["inventory_since"] for name, row in targets.items() if row.get("inventory_since")},
+        {name: tuple(row["misnamed"]) for name, row in targets.items() if row.get("misnamed")},
     )
 
 

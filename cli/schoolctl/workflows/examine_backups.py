@@ -37,6 +37,12 @@ def backup_troubles(facts: BackupFacts | None, now: datetime) -> Iterator[Troubl
     yield from _not_proven(facts, now)
     yield from _not_checked(facts, now)
     for target in facts.targets:
+        if odd := facts.standing.misnamed.get(target):
+            yield Trouble(
+                f"Somebody else than this server may have stored something in `{target}`",
+                f"snapshots say to be sets, and cannot be any: {', '.join(odd)}",
+                "docs/guides/backup-targets.md says what that means, and how they go",
+            )
         if facts.standing.targets.get(target):
             continue
         mend = f"schoolctl backup-targets check {target}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backup import sets, settings, standing
+from backup import fetching, sets, settings, standing
 from backup.__main__ import Timers
 from backup.calls import Calls
 from backup.errors import BackupError
@@ -20,6 +20,7 @@ from backup.repository import Repository
 
 from tests.support.backup_server import SLUG, BackupServer, Serving, restic
 
+DAMAGED = "local is damaged: nothing is let go of there until a check finds it sound"
 OTHER, OTHER_NAME = "other-school", "sch000000000002"
 
 
@@ -143,6 +144,18 @@ def test_old_sets_are_let_go_of_after_a_run(server: BackupServer) -> None:
     with Serving(server) as program:
         assert [row["slug"] for row in program("sets")].count(SLUG) == 2
     assert len(server.standing()["schools"][SLUG]["known"]) == 2
+
+
+def test_a_snapshot_that_cannot_be_a_set_stops_neither_the_run_nor_a_drill(server: BackupServer) -> None:
+    assert server.run("run")[0] == 0
+    Repository(read(server), read(server).target("local")).store(
+        server.backups / "spool" / SLUG, {"kind": "set", "school": SLUG, "set": "a-b"}, sets.now()
+    )
+    code, report, _ = server.run("run")
+    assert (code, report["failed"]) == (0, [])
+    wrong = standing.reasons(read(server), server.standing(), sets.now())
+    assert [words for words in wrong.values() if "say to be sets" in words]
+    assert fetching.choose(read(server), SLUG)[0] == server.standing()["schools"][SLUG]["sets"]["local"]["newest"]
 
 
 def test_old_states_of_the_inventory_are_let_go_of_after_a_run(server: BackupServer) -> None:
@@ -335,6 +348,33 @@ def test_damage_is_known_until_a_check_finds_none_however_well_the_target_can_be
         path.write_bytes(kept)
     server.run("check")
     assert server.standing()["targets"]["local"]["damage"] is None
+
+
+def test_nothing_is_let_go_of_in_a_target_that_is_damaged_until_a_check_finds_it_sound(server: BackupServer) -> None:
+    for _ in range(2):
+        assert server.run("run")[0] == 0
+    repository = Repository(read(server), read(server).target("local"))
+    log = {"kind": "logs", "stream": "a" * 16, "first": "schools-bin.000001", "last": "schools-bin.000001"}
+    repository.store(server.backups / "declared", log, sets.now() - timedelta(days=1))
+    packs = {path: path.read_bytes() for path in (server.backups / "repository/data").rglob("*") if path.is_file()}
+    for path, kept in packs.items():
+        path.chmod(0o600)
+        path.write_bytes(kept[:-40])
+    server.more["keep"] = {"last": 1}
+    server.write_settings()
+    assert server.run("check")[1]["forgotten"]["local"] == {"removed": 0, "fault": DAMAGED}
+    assert server.run("run")[1]["forgotten"]["local"] == {"removed": 0, "fault": DAMAGED}
+    assert len(repository.snapshots(school=SLUG)) == 3
+    assert len(repository.snapshots("logs")) == 1
+    assert all(path.exists() for path in packs)
+    # It is told as what it is, and not a second time by what follows from it.
+    wrong = standing.reasons(read(server), server.standing(), sets.now())
+    assert [key for key in wrong if "local" in key] == ["damage local"]
+    for path, kept in packs.items():
+        path.write_bytes(kept)
+    assert server.run("check")[1]["forgotten"]["local"]["removed"] > 0
+    assert len(repository.snapshots(school=SLUG)) == 1
+    assert repository.snapshots("logs") == []
 
 
 # --- alarms -----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backup import fetching, sets, settings
+from backup import fetching, sets, settings, standing
 from backup.calls import Calls
 from backup.errors import BackupError, ChangedError
 from backup.repository import Repository
@@ -532,11 +532,11 @@ def test_a_wrong_key_opens_nothing(server: BackupServer, program: Serving) -> No
     assert not (server.backups / "fetched").exists()
 
 
-def put_snapshot(server: BackupServer, folder: Path, name: str, time: str = "") -> None:
+def put_snapshot(server: BackupServer, folder: Path, name: str, time: str = "", school: str = SLUG) -> None:
     """Store a folder as whoever got the server's key can, under the name of a set and at a time of their own."""
     repository, key = str(server.backups / "repository"), str(server.root / "key")
     environment = {**os.environ, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD_FILE": key}
-    tags = [word for tag in ("kind=set", f"school={SLUG}", f"set={name}") for word in ("--tag", tag)]
+    tags = [word for tag in ("kind=set", f"school={school}", f"set={name}") for word in ("--tag", tag)]
     argv = [server.restic, "backup", "--quiet", "--host", "schools", *(["--time", time] if time else []), *tags]
     subprocess.run([*argv, str(folder)], env=environment, capture_output=True, check=True)
 
@@ -711,6 +711,64 @@ def test_after_a_break_in_what_came_since_is_laid_aside_as_the_guide_says(
     subprocess.run(shlex.split(command), check=True)
     assert len(names_in(server.root / "later")) == 1
     assert [row["set"] for row in program("sets", slug=SLUG)] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "school"),
+    [
+        ("a-b", SLUG),
+        ("garbage", SLUG),
+        ("", SLUG),
+        ("20269999T999999Z", SLUG),
+        ("20260131T020000Z-x", SLUG),
+        ("20260131T020000Z", "../school"),
+        ("20260131T020000Z", ""),
+    ],
+)
+def test_a_snapshot_that_cannot_be_a_set_is_left_out_and_told_and_stands_in_nobodys_way(
+    server: BackupServer, program: Serving, name: str, school: str
+) -> None:
+    stored = backed_up(program)
+    put_snapshot(server, forged(server, stored), name, school=school)
+    [odd] = [row["id"][:8] for row in snapshots(server, "kind=set") if f"set={stored}" not in row["tags"]]
+    assert [row["set"] for row in program("sets")] == [stored]
+    assert [row["set"] for row in program("sets", slug=SLUG)] == [stored]
+    assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == stored
+    assert program("row", slug=SLUG)["title"] == "Tech School"
+    assert program("forget") == {"local": {"removed": 0, "fault": None}}
+    assert server.standing()["targets"]["local"]["misnamed"] == [odd]
+    [words] = standing.reasons(settings.read(server.root / "backups.json"), server.standing(), sets.now()).values()
+    assert words == f"the target local has snapshots that say to be sets and cannot be any: {odd}"
+    # Whoever removed it need not tell anybody.
+    removing = [server.restic, "forget", "--quiet", odd]
+    opened_by = {"RESTIC_REPOSITORY": str(server.backups / "repository"), "RESTIC_PASSWORD_FILE": f"{server.root}/key"}
+    subprocess.run(removing, env={**os.environ, **opened_by}, capture_output=True, check=True)
+    program("sets")
+    assert standing.reasons(settings.read(server.root / "backups.json"), server.standing(), sets.now()) == {}
+
+
+def test_a_school_that_is_erased_leaves_no_snapshot_that_cannot_be_a_set_either(
+    server: BackupServer, program: Serving
+) -> None:
+    put_snapshot(server, forged(server, backed_up(program)), "a-b")
+    assert program("erase", slug=SLUG) == {"local": {"removed": 2, "fault": None}}
+    assert snapshots(server, "kind=set") == []
+
+
+@pytest.mark.parametrize("part", ["school", "database", "files", "config"])
+def test_a_manifest_of_another_form_is_damage_and_the_next_target_is_asked(
+    server: BackupServer, with_second: Serving, part: str
+) -> None:
+    name = "29991231T000000Z"
+    backed_up(with_second)
+    copy = forged(server, name)
+    manifest = json.loads((copy / sets.MANIFEST).read_text())
+    (copy / sets.MANIFEST).write_text(json.dumps({**manifest, part: [1]}))
+    put_snapshot(server, copy, name)
+    folder = server.backups / "fetched"
+    with pytest.raises(FaultError, match=r"local: .*is damaged"):
+        with_second("fetch", slug=SLUG, set=name, folder=str(folder))
+    assert with_second("fetch", slug=SLUG, folder=str(folder), or_older=True)["set"] != name
 
 
 def test_the_row_is_read_from_the_next_target_where_the_first_has_it_damaged(

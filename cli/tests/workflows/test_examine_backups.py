@@ -100,6 +100,16 @@ def test_a_school_that_was_not_proven_for_long_is_told(project: Path, backed_up:
     assert trouble["what"] == f"Nobody knows whether `{OTHER}` can be restored"
 
 
+def test_a_snapshot_that_cannot_be_a_set_is_told_with_its_name(project: Path, backed_up: ServerModel) -> None:
+    known = backed_up.backups.standing()
+    known.setdefault("targets", {})["local"] = {"fault": None, "misnamed": ["1a2b3c4d"]}
+    backed_up.put(f"{ROOT}/backups/standing.json", json.dumps(known))
+    for command in ("status", "doctor"):
+        [trouble] = told(project, backed_up, command)
+        assert trouble["what"] == "Somebody else than this server may have stored something in `local`"
+        assert trouble["because"] == "snapshots say to be sets, and cannot be any: 1a2b3c4d"
+
+
 def test_what_should_have_been_done_long_ago_is_told(project: Path, backed_up: ServerModel) -> None:
     def note(**known: object) -> list[dict[str, str]]:
         standing = {**backed_up.backups.standing(), **known}

@@ -219,7 +219,10 @@ class Calls:
     # --- letting go --------------------------------------------------------------------------------------------------
 
     def forget(self, slugs=None, prune=False):
-        """Remove those sets of schools that their policies do not keep, and the logs that only those needed."""
+        """Remove those sets of schools that their policies do not keep, and the logs that only those needed.
+
+        A target in which a check found damage keeps all that it has.
+        """
         chosen = [checked_slug(slug) for slug in slugs] if slugs is not None else self._due()
         policies = {}
         for slug in chosen:
@@ -227,9 +230,14 @@ class Calls:
             policy = {**self._settings.keep, **(own.get("keep") or {})}
             policies.setdefault(tuple(sorted(policy.items())), []).append(slug)
 
+        damaged = standing.damaged(self._settings)
+
         def let_go(repository):
             if repository.target.append_only:
                 return 0
+            # New sets share with the old ones what is damaged; what is sound may be only in the old ones.
+            if (name := repository.target.name) in damaged:
+                raise BackupError(f"{name} is damaged: nothing is let go of there until a check finds it sound")
             removed = sum(repository.keep(those, dict(policy)) for policy, those in policies.items())
             if policies or prune:
                 repository.keep_inventory(self._settings.keep)
@@ -245,7 +253,8 @@ class Calls:
                 done[name]["fault"] = done[name]["fault"] or fault
         with standing.changing(self._settings) as known:
             for name, report in done.items():
-                standing.of_target(known, name)["kept"] = report["fault"]
+                # What follows from damage that is told is not told once more.
+                standing.of_target(known, name)["kept"] = None if name in damaged else report["fault"]
         return done
 
     def let_go_of_kept(self, slug):

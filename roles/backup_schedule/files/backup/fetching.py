@@ -22,7 +22,8 @@ def copies(settings, slug=None, target=None):
 
     The sets are by slug and name; of each, its snapshots by target: where this server knows which one it stored, that
     alone, with `own` true, or, if that is gone, those in its place, with `replaced` true. slug, target: None for all.
-    Raises BackupError if a target that was named does not answer, or none does.
+    What says to be a set and cannot be one is left out, and noted when all of a target were asked for. Raises
+    BackupError if a target that was named does not answer, or none does.
     """
     tags = {} if slug is None else {"school": checked_slug(slug)}
     found, faults = {}, {}
@@ -30,9 +31,12 @@ def copies(settings, slug=None, target=None):
         snapshots, fault = _asked(settings, place, tags)
         if fault:
             faults[place.name] = fault
+        misnamed = [snapshot["snapshot"][:8] for snapshot in snapshots if _key_of(snapshot) is None]
+        if slug is None and not fault:
+            standing.misnamed(settings, place.name, misnamed)
         for snapshot in snapshots:
-            key = (snapshot["tags"].get("school", ""), snapshot["tags"].get("set", ""))
-            found.setdefault(key, {}).setdefault(place.name, []).append(snapshot)
+            if key := _key_of(snapshot):
+                found.setdefault(key, {}).setdefault(place.name, []).append(snapshot)
     known = standing.read(settings)["schools"]
     for (school, name), places in found.items():
         for place, snapshots in places.items():
@@ -43,6 +47,14 @@ def copies(settings, slug=None, target=None):
     if faults and (target is not None or len(faults) == len(settings.targets)):
         raise BackupError("; ".join(faults.values()))
     return found, faults
+
+
+def _key_of(snapshot):
+    """Return whose set a snapshot says to be, and which; None if that cannot be: anybody with the key may say more."""
+    try:
+        return checked_slug(snapshot["tags"].get("school")), checked_set(snapshot["tags"].get("set"))
+    except BackupError:
+        return None
 
 
 def _stored(school, name, place):

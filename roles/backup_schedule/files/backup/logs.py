@@ -294,7 +294,7 @@ def forget(settings, slugs):
     moments = [sets.moment_of_name(name) for slug, name in found if slug in ours]
     faults = {}
     for target in settings.targets.values() if moments and not silent else ():
-        if target.append_only:
+        if target.append_only or target.name in standing.damaged(settings):
             continue
         repository, oldest = Repository(settings, target), f"{min(moments):%Y-%m-%dT%H:%M:%S}"
         try:

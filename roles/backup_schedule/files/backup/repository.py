@@ -7,7 +7,6 @@ from pathlib import Path
 
 from backup import programs
 from backup.errors import BackupError, LockedError
-from backup.sets import order
 
 # Always the same, so that restic finds what it stored before; a server's name may change.
 HOST = "schools"
@@ -114,7 +113,7 @@ class Repository:
         """Return the snapshots of a kind, oldest first; tags: more that they must have, such as school.
 
         Of each: snapshot, tree (what it holds, as a hash), path, time, bytes (None where restic does not know), and its
-        tags by name.
+        tags by name, which are whatever somebody with the key called it.
         """
         wanted = ",".join(f"{name}={value}" for name, value in {"kind": kind, **tags}.items())
         done = self._restic("snapshots", "--json", "--no-lock", "--tag", wanted, timeout=_LIST_S)
@@ -126,14 +125,14 @@ class Repository:
             {
                 "snapshot": row["id"],
                 "tree": row["tree"],
-                "path": row["paths"][0],
+                "path": (row.get("paths") or [""])[0],
                 "time": row["time"],
                 "bytes": (row.get("summary") or {}).get("total_bytes_processed"),
                 "tags": dict(tag.partition("=")[::2] for tag in row.get("tags") or []),
             }
             for row in rows
         ]
-        return sorted(found, key=lambda one: (one["time"], order(one["tags"].get("set", ""))))
+        return sorted(found, key=lambda one: (one["time"], len(name := one["tags"].get("set", "")), name))
 
     def fetch(self, snapshot, folder):
         """Bring back what a snapshot holds into a new folder. snapshot: one of `snapshots`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from backup.database import HEAD, REST, file_of
 from backup.errors import BackupError, DamagedError
 from backup.files import put, sha256, walk
-from backup.settings import ISO, checked_set
+from backup.settings import ISO, SET_MOMENT, checked_set
 
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -40,7 +40,7 @@ def moment_of(text):
 
 def name_for(moment, before=None):
     """Return the name of a set that was taken at a moment. before: the name of the one before it, if any."""
-    name = moment.strftime("%Y%m%dT%H%M%SZ")
+    name = moment.strftime(SET_MOMENT)
     if before is None or before.partition("-")[0] != name:
         return name
     return f"{name}-{int(before.partition('-')[2] or 1) + 1}"
@@ -48,11 +48,11 @@ def name_for(moment, before=None):
 
 def moment_of_name(name):
     """Return the moment at which the set of a name was taken."""
-    return datetime.strptime(checked_set(name).partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    return datetime.strptime(checked_set(name).partition("-")[0], SET_MOMENT).replace(tzinfo=timezone.utc)
 
 
 def order(name):
-    """Return what sorts sets by when they were taken."""
+    """Return what sorts sets by when they were taken. name: of a set."""
     moment, _, number = name.partition("-")
     return moment, int(number or 1)
 
@@ -131,6 +131,14 @@ def verify(folder, slug=None):
     slug: whose set it has to be; None for anybody's.
     """
     manifest = read(folder)
+    try:
+        return _verified(folder, manifest, slug)
+    except (KeyError, TypeError, AttributeError):
+        # What it is all by its own words: whoever stored it was not this program.
+        raise DamagedError(f"the manifest in {folder} is damaged") from None
+
+
+def _verified(folder, manifest, slug):
     if slug is not None and manifest["school"].get("slug") != slug:
         raise DamagedError(f"the set in {folder} is of {manifest['school'].get('slug')!r}, not of {slug}")
     wanted = expected(manifest)

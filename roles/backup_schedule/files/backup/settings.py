@@ -4,12 +4,15 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from backup.errors import BackupError
 
 PATH = "/etc/schools/backups.json"
 ISO = "%Y-%m-%dT%H:%M:%SZ"
+# How the name of a set begins: the moment at which it was taken.
+SET_MOMENT = "%Y%m%dT%H%M%SZ"
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,29}")
 _SET = re.compile(r"\d{8}T\d{6}Z(-[1-9]\d{0,3})?")
@@ -116,6 +119,9 @@ def checked_slug(slug):
 
 def checked_set(name):
     """Return the name of a set; raises BackupError for what cannot be one."""
-    if not isinstance(name, str) or not _SET.fullmatch(name):
-        raise BackupError(f"{name!r} cannot be the name of a set")
-    return name
+    try:
+        if _SET.fullmatch(name) and datetime.strptime(name.partition("-")[0], SET_MOMENT):
+            return name
+    except (TypeError, ValueError):
+        pass  # no text, or a month or an hour that there is none of
+    raise BackupError(f"{name!r} cannot be the name of a set")

@@ -108,6 +108,18 @@ def listed(settings, target, names):
                     del school["known"][name]
 
 
+def damaged(settings):
+    """Return the targets in which the last check found damage."""
+    return {name for name, target in read(settings)["targets"].items() if target.get("damage")}
+
+
+def misnamed(settings, target, snapshots):
+    """Note which snapshots of a target say to be sets and cannot be any, after all of it was asked."""
+    if read(settings)["targets"].get(target, {}).get("misnamed", []) != snapshots:
+        with changing(settings) as known:
+            of_target(known, target)["misnamed"] = snapshots
+
+
 def forgotten(settings, slug):
     """Note that nothing is kept of a school any more."""
     with changing(settings) as known:
@@ -160,6 +172,9 @@ def _about_targets(settings, known, moment):
                 found[f"check {name}"] = f"the target {name} {last}"
         if name in settings.targets and target.get("kept") and not target["fault"]:
             found[f"kept {name}"] = f"the target {name}: old sets could not be let go of: {target['kept']}"
+        if name in settings.targets and target.get("misnamed"):
+            odd = ", ".join(target["misnamed"])
+            found[f"misnamed {name}"] = f"the target {name} has snapshots that say to be sets and cannot be any: {odd}"
         if name in settings.targets and not target["fault"]:
             fault, since = target.get("inventory_fault"), target.get("inventory_since")
             if fault or _is_late(None, since, _LATE_INVENTORY, moment):
