@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from schoolctl.commands.options import AsJson, DryRun, ForceDns, context_of, warn_of_dns
+from schoolctl.commands.options import AsJson, DryRun, ForceDns, NewerImage, context_of, warn_of_dns
 from schoolctl.schools.domains import normalised
 from schoolctl.workflows.import_school import ImportSchool, imported_school
 from schoolctl.workflows.portable import read_archive
@@ -25,6 +25,7 @@ def import_(
     lose_secrets: Annotated[
         bool, typer.Option("--lose-secrets", help="Go on although stored passwords cannot be read any more.")
     ] = False,
+    newer_image: NewerImage = False,
     force_dns: ForceDns = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -42,6 +43,7 @@ def import_(
     warn_of_dns(context, school.hosts, force=force_dns, ask=not dry_run)
     said = [str(archive.source), "--domain", school.domain, "--title", school.title]
     said += ["--lose-secrets"] if lose_secrets else []
+    said += ["--newer-image"] if newer_image else []
     with context.locked(f"import {file.name} --as {school.slug}", f"import `{school.slug}`", dry_run=dry_run) as server:
         files = context.site_files(school)
         importing = ImportSchool(
@@ -55,6 +57,7 @@ def import_(
             context.ui.progress,
             said,
             lose_secrets=lose_secrets,
+            newer_image=newer_image,
         )
         changed = run_steps(importing.steps(), context.ui.progress, dry_run=dry_run)
     result = {"slug": school.slug, "url": files.school["url"], "of": archive.site, "changed": changed}

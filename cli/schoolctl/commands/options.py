@@ -28,6 +28,12 @@ SetId = Annotated[
     str | None,
     typer.Option("--set", help="Which set, as ID or ID@SNAPSHOT; the newest when left out.", metavar="ID"),
 ]
+NewerImage = Annotated[
+    bool,
+    typer.Option(
+        "--newer-image", help="Also of a newer image than runs here: what that changed, the older code does not know."
+    ),
+]
 FromTarget = Annotated[
     str | None, typer.Option("--from", help="Out of this target; any when left out.", metavar="TARGET")
 ]

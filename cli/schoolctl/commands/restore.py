@@ -13,6 +13,7 @@ from schoolctl.commands.options import (
     DryRun,
     FromTarget,
     Jobs,
+    NewerImage,
     SetId,
     Slugs,
     Where,
@@ -51,6 +52,7 @@ def restore(
     only: Annotated[
         str | None, typer.Option(help="Only the database (db) or only the files; the other stays.", metavar="db|files")
     ] = None,
+    newer_image: NewerImage = False,
     jobs: Jobs = 1,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -70,7 +72,7 @@ def restore(
         raise CommandUsageError(f"Could not restore only `{only}`", because=f"--only takes {' or '.join(ONLY)}")
     if or_before and not at:
         raise CommandUsageError("Could not choose a set", because="--or-before belongs to --at TIME")
-    wanted = Wanted(set_id, moment(at) if at else None, target, only, or_before=or_before)
+    wanted = Wanted(set_id, moment(at) if at else None, target, only, or_before=or_before, newer_image=newer_image)
     if new is not None:
         _restore_as(context, slugs or [], new, domain, title, wanted, dry_run=dry_run)
         return

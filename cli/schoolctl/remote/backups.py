@@ -16,6 +16,8 @@ from schoolctl.transport.session import ServerFaultError
 
 _PROGRAM = Command(("/usr/local/sbin/schools-backup", "serve"))
 _PROVISION = "run `schoolctl provision --tags backups`"
+# What a manifest says of the image, and so of when it was built.
+_SAYS_IMAGE = ("image", "image_id", "image_built", "taken")
 # What the program says of a call that it does not know, or not with what is said in it.
 _UNKNOWN = re.compile(r"there is no call |\w+: got an unexpected keyword argument ")
 
@@ -74,6 +76,28 @@ class Loaded:
     tables: int
     rows: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedImage:
+    """The image that a set is of, the one that runs, and how the first stands to the second.
+
+    relation: same, other or newer, by when each was built; None if nobody can tell.
+    """
+
+    of_set: str | None
+    runs: str | None
+    relation: str | None
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether the code that runs is older than what the set was made by."""
+        return self.relation == "newer"
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the set was made by other code than runs, whatever versions that calls itself by."""
+        return self.relation in {"other", "newer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +229,12 @@ class Backups:
     def compare(self, folder: str, database: str) -> list[str]:
         """Return the tables whose dump is not, byte for byte, what a set or a dump in a folder holds."""
         return [str(name) for name in self._ask("compare", folder=folder, database=database)["differs"]]
+
+    def compare_image(self, manifest: Mapping[str, Any]) -> ComparedImage:
+        """Compare the image that a set is of with the one that runs. manifest: the set's."""
+        said = {key: manifest[key] for key in _SAYS_IMAGE if key in manifest}
+        found = self._ask("compare_image", manifest=said)
+        return ComparedImage(manifest.get("image"), found["runs"], found["relation"])
 
     def replay(
         self, folder: str, database: str, until: str, target: str | None = None, *, or_before: bool = False

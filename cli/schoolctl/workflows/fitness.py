@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from schoolctl.bench import database, site
 from schoolctl.errors import RefusedError, SchoolctlError
+from schoolctl.remote.backups import ComparedImage
 from schoolctl.remote.server import Server
 from schoolctl.schools.apps import VERSION, is_older
 
@@ -35,6 +36,20 @@ def refuse_newer(wish: str, found: Mapping[str, str], image: Mapping[str, str]) 
             f"Could not {wish}",
             because=f"it was made by newer code: {'; '.join(newer)}. What that changed, older code does not know",
             hint="run the image that it was made with, or a newer one; or choose an older set",
+        )
+
+
+def refuse_newer_image(wish: str, image: ComparedImage) -> None:
+    """Raise RefusedError if a set is of a newer image than the one that runs, whatever versions its apps call theirs.
+
+    wish: as in "Could not <wish>".
+    """
+    if image.is_newer:
+        raise RefusedError(
+            f"Could not {wish}",
+            because=f"it is of the image {image.of_set}, which is newer than {image.runs}, by which it would run: what"
+            " that changed, older code does not know",
+            hint="run the newer image, or choose an older set; --newer-image takes it all the same",
         )
 
 

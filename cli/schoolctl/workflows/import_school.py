@@ -11,7 +11,7 @@ from typing import Any
 
 from schoolctl.bench import database, redis, site
 from schoolctl.errors import CommandUsageError, RefusedError, SchoolctlError
-from schoolctl.remote.backups import Backups
+from schoolctl.remote.backups import Backups, ComparedImage
 from schoolctl.remote.server import CLOSED, CommandFailedError, Server
 from schoolctl.schools import store
 from schoolctl.schools.changes import checked, declared_so
@@ -19,7 +19,7 @@ from schoolctl.schools.model import School, Schools
 from schoolctl.transport.base import Command
 from schoolctl.workflows.back_up_school import make_site_folders, require_room
 from schoolctl.workflows.claims import refuse_claim_of_others
-from schoolctl.workflows.fitness import lost_secrets, refuse_newer, versions_of_image
+from schoolctl.workflows.fitness import lost_secrets, refuse_newer, refuse_newer_image, versions_of_image
 from schoolctl.workflows.new_site import NewSite
 from schoolctl.workflows.portable import Archive, Files, Part
 from schoolctl.workflows.site_files import SiteFiles
@@ -64,7 +64,8 @@ class ImportSchool:
     """Make a site of what is on this machine beside its place, then put it there by one rename.
 
     copy: its row. apps: what every site has. options: what was asked for, as a person types it. lose_secrets: go on
-    though stored passwords cannot be read. progress: hears how far the sending is. Until the rename all belongs to the
+    though stored passwords cannot be read. newer_image: go on though it was made by newer code than runs. progress:
+    hears how far the sending is. Until the rename all belongs to the
     claim in the server's journal, as with a new school.
     """
 
@@ -78,6 +79,8 @@ class ImportSchool:
     progress: Progress
     options: Sequence[str] = ()
     lose_secrets: bool = False
+    newer_image: bool = False
+    image: ComparedImage | None = None
     made_site: bool = False
     lost: int = 0
     versions: dict[str, str] = field(default_factory=dict)
@@ -112,7 +115,7 @@ class ImportSchool:
             Step("Give it a configuration of its own", is_done=made, do=self._configure),
             Step("See that its key opens what it stores", is_done=made, do=self._see_that_its_key_opens),
             Step("Hand it to the bench", is_done=made, do=self._hand_over, undo=making.drop_folder),
-            Step("Bring it to the image's versions", is_done=self._has_versions, do=self._migrate),
+            Step("Bring it to the image that runs", is_done=self._has_versions, do=self._migrate),
             *(self._installing(app) for app in self.apps),
             Step("Give it its title", is_done=made, do=self._give_title),
             Step("Put it in its place", is_done=made, do=self._move, commits=True),
@@ -142,7 +145,11 @@ class ImportSchool:
         return store.load(self.schools_file).get(self._slug) == self.copy
 
     def _has_versions(self) -> bool:
-        return self._is_made() or self.versions.items() <= versions_of_image(self.server).items()
+        if self._is_made():
+            return True
+        # Code may change without its version, and a stock bench does not say which it ran.
+        is_same = self.image is not None and self.image.relation == "same"
+        return is_same and self.versions.items() <= versions_of_image(self.server).items()
 
     def _answers(self) -> bool:
         return unanswered(self.server, self.school) is None
@@ -239,6 +246,10 @@ class ImportSchool:
                 details=fault.details,
             ) from None
         refuse_newer(self._wish, self.versions, versions_of_image(self.server))
+        if self.archive.manifest:
+            self.image = Backups(self.server).compare_image(self.archive.manifest)
+            if not self.newer_image:
+                refuse_newer_image(self._wish, self.image)
         if missing := sorted(set(self.archive.tables) - found):
             raise SchoolctlError(
                 f"Could not {self._wish}",

@@ -11,7 +11,7 @@ from typing import Any
 
 from schoolctl.bench import database, site
 from schoolctl.errors import CommandUsageError, DeclarationError, RefusedError
-from schoolctl.remote.backups import Backups, Replayed
+from schoolctl.remote.backups import Backups, ComparedImage, Replayed
 from schoolctl.remote.server import CLOSED, RESTORING, CallFailedError, Server
 from schoolctl.remote.standing import BackupSet
 from schoolctl.schools import store
@@ -21,7 +21,13 @@ from schoolctl.transport.base import Command
 from schoolctl.workflows.back_up_school import UPLOADS, make_site_folders, require_room
 from schoolctl.workflows.claims import new_password, refuse_claim_of_others
 from schoolctl.workflows.databases import drop_database
-from schoolctl.workflows.fitness import lost_secrets, refuse_differing, refuse_newer, versions_of_image
+from schoolctl.workflows.fitness import (
+    lost_secrets,
+    refuse_differing,
+    refuse_newer,
+    refuse_newer_image,
+    versions_of_image,
+)
 from schoolctl.workflows.site_files import SiteFiles
 from schoolctl.workflows.step import Step
 from schoolctl.workflows.visitors import expect_answer
@@ -38,7 +44,8 @@ class Wanted:
 
     set_id: None takes the newest; with @ and a snapshot behind it where a name has several. at: the moment (ISO, UTC)
     that the school shall be as of. or_before: as near before it as there is a log. target: None takes any that has it.
-    only: db or files; None takes both. of: whose set it is, if it is another school's.
+    only: db or files; None takes both. of: whose set it is, if it is another school's. newer_image: also one that was
+    made by newer code than runs.
     """
 
     set_id: str | None = None
@@ -47,13 +54,15 @@ class Wanted:
     only: str | None = None
     of: str | None = None
     or_before: bool = False
+    newer_image: bool = False
 
     @property
     def options(self) -> list[str]:
         """What a person types for it, but for the set and the names."""
         said = {"--at": self.at, "--from": self.target, "--only": self.only}
         words = [word for name, value in said.items() if value for word in (name, value)]
-        return [*words, *(["--or-before"] if self.or_before else [])]
+        flags = {"--or-before": self.or_before, "--newer-image": self.newer_image}
+        return [*words, *(name for name, is_said in flags.items() if is_said)]
 
 
 def moment(text: str) -> str:
@@ -147,6 +156,7 @@ class RestoreSchool:
         self._fetched = self.backups.fetched(self._slug)
         self._chosen: BackupSet | None = None
         self._set_id = self.wanted.set_id
+        self._image: ComparedImage | None = None
         self._declares = self._was_swapped = False
 
     def steps(self) -> list[Step]:
@@ -206,7 +216,7 @@ class RestoreSchool:
     def _moving_in(self) -> list[Step]:
         return [
             Step("Clear its cache", do=lambda: self._run(site.clear_cache(self.school["site"]))),
-            Step("Bring it to the image's versions", is_done=self._has_versions, do=self._migrate),
+            Step("Bring it to the image that runs", is_done=self._has_versions, do=self._migrate),
             *([Step("Give it its title", do=self._give_title)] if self.copy else ()),
         ]
 
@@ -353,6 +363,16 @@ class RestoreSchool:
                 hint=f"`schoolctl restore {slug} --as NEW --domain D` opens it as a school of its own",
             )
         refuse_newer(self._wish, self.manifest.get("versions") or {}, versions_of_image(self.server))
+        if self.wanted.only == "files":
+            return
+        self._image = self.backups.compare_image(self.manifest)
+        if not self.wanted.newer_image:
+            refuse_newer_image(self._wish, self._image)
+        elif self._image.is_newer:
+            self.notes.append(
+                f"warning: {self._image.of_set}, by which its set was made, is newer than {self._image.runs}, by which"
+                " it runs now."
+            )
 
     def _make_database(self) -> None:
         self._password = new_password()
@@ -449,7 +469,9 @@ class RestoreSchool:
 
     def _has_versions(self) -> bool:
         versions = self.manifest.get("versions")
-        return not versions or bool(versions.items() <= versions_of_image(self.server).items())
+        fits = not versions or bool(versions.items() <= versions_of_image(self.server).items())
+        # Code may change without its version.
+        return fits and not (self._image and self._image.is_other)
 
     def _migrate(self) -> None:
         with self._timed("migrate"):

@@ -76,6 +76,8 @@ class BackupModel:
         self.changed_for: set[str] = set()
         # Whether it is of a time when nobody could wait for it, nor hear who lacks the inventory.
         self.is_older = False
+        # When the image that runs was built.
+        self.built = "2025-01-01T00:00:00Z"
         self.inventory: dict[str, str] = {}
         # The targets in which it was stored behind a command.
         self.stored_inventories: list[str] = []
@@ -110,6 +112,16 @@ class BackupModel:
         self._keep_standing(with_name)
         return new
 
+    @property
+    def runs(self) -> str:
+        """The image that runs the schools."""
+        return str(self.server.containers["schools-web"]["image"])
+
+    def run_image(self, name: str, built: str) -> None:
+        """Let the schools run by another image, which was built at a moment (ISO)."""
+        self.server.containers["schools-web"]["image"] = name
+        self.built = built
+
     def facts(self) -> dict[str, Any]:
         """Return what the agent tells of backups."""
         return {
@@ -128,7 +140,7 @@ class BackupModel:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to one request, as the program gives it."""
-        if self.is_older and request["call"] in {"wait", "dump"}:
+        if self.is_older and request["call"] in {"wait", "dump", "compare_image"}:
             return {"id": request["id"], "fault": f"there is no call {request['call']!r}"}
         call = getattr(self, f"_do_{request['call']}")
         inspect.signature(call).bind(**request["arguments"])
@@ -343,6 +355,12 @@ class BackupModel:
         differing = [name for name in {**tables, **now} if now.get(name) != tables.get(name, {}).get("sha256")]
         return {"differs": sorted(differing)}
 
+    def _do_compare_image(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        relation = "newer" if manifest.get("image_built", "") > self.built else "other"
+        if manifest.get("image") in {None, self.runs}:
+            relation = "same"
+        return {"relation": relation if manifest.get("image") else None, "runs": self.runs}
+
     def _do_replay(self, folder: str, database: str, until: str, target: str | None, or_before: bool) -> dict[str, Any]:
         manifest = self._manifest_in(folder)
         if self.log_fault:
@@ -506,7 +524,8 @@ class BackupModel:
             "taken": moment.strftime(ISO),
             "school": {"slug": slug, **row},
             "site": slug,
-            "image": self.server.containers["schools-web"]["image"],
+            "image": self.runs,
+            "image_built": self.built,
             "versions": dict(database.versions if database.versions is not None else self.server.versions),
             "database": {"name": name, "tables": tables, "log": log},
             "files": {

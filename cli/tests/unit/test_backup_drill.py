@@ -22,7 +22,7 @@ from ..support.mariadb_here import IS_HERE, MariaDBHere
 PROGRAM = Path(__file__).resolve().parents[3] / "roles" / "backup_schedule" / "files"
 sys.path.insert(0, str(PROGRAM))
 
-from backup import drill, sets, standing  # noqa: E402
+from backup import drill, images, sets, standing  # noqa: E402
 from backup.__main__ import Timers  # noqa: E402
 from backup.calls import Calls  # noqa: E402
 from backup.errors import BackupError  # noqa: E402
@@ -166,6 +166,27 @@ def test_a_sound_set_passes_every_check_and_each_is_told_with_its_time(school: S
     assert 0 < report["restore_seconds"] <= report["seconds"]
     assert 0 <= report["age_seconds"] < 600
     assert CANARY not in json.dumps(report)
+
+
+def test_a_drill_says_that_a_restore_would_have_to_bring_the_set_to_another_image(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_image(name: str, built: str) -> None:
+        monkeypatch.setattr(images, "running", lambda _: {"image": name, "image_id": None, "image_built": built})
+
+    run_image("schools/bench:a", "2026-01-01T00:00:00Z")
+    school.take()
+    assert "bench" not in school.drill()["checks"]["hashes"]["said"]
+    for name, built, words in (
+        ("schools/bench:b", "2026-02-01T00:00:00Z", "a restore brings it to that"),
+        ("schools/bench:0", "2025-12-01T00:00:00Z", "a restore refuses it unless --newer-image is said"),
+    ):
+        run_image(name, built)
+        report = school.drill()
+        assert report["ok"], report["fault"]
+        said = report["checks"]["hashes"]["said"]
+        assert f"(the set is of schools/bench:a, the bench runs {name}: " in said
+        assert words in said
 
 
 def test_nothing_of_it_is_left_afterwards_neither_of_a_good_one_nor_of_a_bad_one(school: School) -> None:

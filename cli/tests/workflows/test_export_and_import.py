@@ -221,6 +221,44 @@ def test_a_site_of_newer_code_is_refused(project: Path, opened: ServerModel) -> 
     assert opened.orphans() == []
 
 
+def migrated(transport: RecordingTransport) -> bool:
+    return any("migrate" in argv for argv in transport.programs)
+
+
+def test_what_was_exported_elsewhere_is_migrated_unless_the_very_same_image_runs_here(
+    project: Path, opened: ServerModel, exported: Path
+) -> None:
+    transport = RecordingTransport(opened)
+    assert schoolctl(project, transport, *imports(exported)).code == 0
+    assert not migrated(transport)
+    opened.backups.run_image("schools/bench:later", "2999-01-01T00:00:00Z")
+    transport = RecordingTransport(opened)
+    again = ("import", str(exported), "--as", "third-school", "--domain", "third.example")
+    assert schoolctl(project, transport, *again).code == 0
+    assert migrated(transport)
+    # Of a stock bench nobody knows more than versions, which are those of many commits.
+    sql = SQL.replace("frappe 15.40.0", "frappe 15.55.1")
+    transport = RecordingTransport(opened)
+    command = ("import", str(stock(project / "set", sql=sql)), "--as", "art-college", "--domain", "fourth.example")
+    assert schoolctl(project, transport, *command).code == 0
+    assert migrated(transport)
+
+
+def test_an_export_of_a_newer_image_is_refused_until_somebody_says_so(
+    project: Path, opened: ServerModel, exported: Path
+) -> None:
+    opened.backups.run_image("schools/bench:earlier", "2020-01-01T00:00:00Z")
+    with untouched(opened), untouched(opened, SLUG):
+        run = schoolctl(project, RecordingTransport(opened), *imports(exported))
+    assert run.code == 5
+    assert "which is newer than schools/bench:earlier" in run.stderr
+    assert NEW not in store.load(rows(project))
+    assert opened.orphans() == []
+    transport = RecordingTransport(opened)
+    assert schoolctl(project, transport, *imports(exported), "--newer-image").code == 0
+    assert migrated(transport)
+
+
 @pytest.mark.parametrize("name", ["tabInstalled Application", "__Auth", "tabUser"])
 def test_a_view_where_the_server_itself_would_read_is_refused(project: Path, opened: ServerModel, name: str) -> None:
     sql = SQL.replace("`tabUser`", "`tabNote`") + f"CREATE VIEW `{name}`\n"

@@ -52,6 +52,11 @@ def is_as_before(server: ServerModel) -> bool:
     return answers and not has_old_database(server) and server.files[BADGE] == "another badge"
 
 
+def migrated(transport: RecordingTransport) -> list[str]:
+    """Return the sites that the bench migrated."""
+    return [argv[argv.index("--site") + 1] for argv in transport.programs if "migrate" in argv]
+
+
 def stored(server: ServerModel, path: str, text: str, target: str = "local") -> None:
     """Change a file of the only set that a target has."""
     [name] = server.backups.names(SLUG, target)
@@ -216,6 +221,62 @@ def test_a_set_of_an_older_image_is_brought_to_what_runs(project: Path, worked: 
     worked.versions = {"frappe": "15.60.0", "erpnext": "15.53.0", "lms_app": "1.0.0"}
     assert schoolctl(project, RecordingTransport(worked), *RESTORE).code == 0
     assert worked.databases[worked.site_config(SLUG)["db_name"]].versions == worked.versions
+
+
+def test_a_set_of_another_image_is_migrated_though_its_apps_have_the_same_versions(
+    project: Path, worked: ServerModel
+) -> None:
+    worked.backups.run_image("schools/bench:later", "2999-01-01T00:00:00Z")
+    transport = RecordingTransport(worked)
+    assert schoolctl(project, transport, *RESTORE).code == 0
+    assert migrated(transport) == [SLUG]
+    # One of the image that runs needs none.
+    assert schoolctl(project, RecordingTransport(worked), "backup", SLUG).code == 0
+    transport = RecordingTransport(worked)
+    assert schoolctl(project, transport, *RESTORE).code == 0
+    assert migrated(transport) == []
+
+
+def test_a_set_of_a_newer_image_of_the_same_versions_is_refused_until_somebody_says_so(
+    project: Path, worked: ServerModel
+) -> None:
+    worked.backups.run_image("schools/bench:earlier", "2020-01-01T00:00:00Z")
+    databases = set(worked.databases)
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 5
+    assert "it is of the image schools/bench:test, which is newer than schools/bench:earlier" in run.stderr
+    assert "--newer-image" in run.stderr
+    assert set(worked.databases) == databases
+    assert worked.orphans() == []
+    # Its files alone are as good in any image.
+    assert schoolctl(project, RecordingTransport(worked), *RESTORE, "--only", "files").code == 0
+    transport = RecordingTransport(worked)
+    run = schoolctl(project, transport, *RESTORE, "--newer-image")
+    assert run.code == 0, run.stderr
+    assert "is newer than schools/bench:earlier, by which it runs now" in run.stderr
+    assert has_old_database(worked)
+    assert migrated(transport) == [SLUG]
+
+
+def test_a_set_of_an_image_that_nobody_can_tell_goes_by_its_versions(project: Path, worked: ServerModel) -> None:
+    worked.backups.run_image("schools/bench:later", "2999-01-01T00:00:00Z")
+    for target in worked.backups.targets.values():
+        for files in target.sets.values():
+            manifest = json.loads(files["manifest.json"])
+            files["manifest.json"] = json.dumps({**manifest, "image": None})
+    transport = RecordingTransport(worked)
+    assert schoolctl(project, transport, *RESTORE).code == 0
+    assert migrated(transport) == []
+
+
+def test_a_restore_by_an_older_program_for_backups_says_what_renews_it(project: Path, worked: ServerModel) -> None:
+    worked.backups.is_older = True
+    with untouched(worked), untouched(worked, SLUG):
+        run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code != 0
+    assert "its program for backups is older than this schoolctl" in run.stderr
+    assert worked.orphans() == []
 
 
 def test_a_set_whose_tables_do_not_all_arrive_replaces_nothing(project: Path, worked: ServerModel) -> None:

@@ -7,13 +7,13 @@ import os
 import re
 import time
 
-from backup import fetching, sets, standing
+from backup import fetching, images, sets, standing
 from backup.database import Database
 from backup.errors import BackupError, BusyError, ChangedError
 from backup.files import locked, put, sha256
 from backup.repository import INVENTORY, SET, Repository
 from backup.settings import checked_slug
-from backup.spool import Spool, image_of
+from backup.spool import Spool
 
 _INVENTORY_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}\.yml")
 _INVENTORY_LIMIT = 10_000_000
@@ -215,6 +215,14 @@ class Calls:
     def compare(self, folder, database):
         """Return in which tables a database is not what a set says, by every byte."""
         return {"differs": self._database.differences(database, sets.read(self._settings.inside(folder)))}
+
+    def compare_image(self, manifest):
+        """Return how the image of a set stands to the one that runs: see `images.relation`; and that one's name.
+
+        manifest: as much of the set's as says its image and when it was taken.
+        """
+        now = images.running(self._settings)
+        return {"relation": images.relation(manifest, now), "runs": now["image"]}
 
     # --- letting go --------------------------------------------------------------------------------------------------
 
@@ -426,10 +434,10 @@ class Calls:
         return standing.read(self._settings)
 
     def _image_now(self):
-        """Return the image that runs the schools, asked again after a minute: a hundred schools are written in one."""
+        """Return the image that runs the schools, asked again after a minute: a hundred are written in one."""
         image, asked = self._image
         if asked is None or time.monotonic() - asked > _IMAGE_AGE_S:
-            image = image_of(self._settings)
+            image = images.running(self._settings)
             self._image = image, time.monotonic()
         return image
 

@@ -18,12 +18,11 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from backup import fetching, programs, redis, sets, standing
+from backup import fetching, images, programs, redis, sets, standing
 from backup.database import Database
 from backup.errors import BackupError
 from backup.files import locked, put, put_json, read_json
 from backup.settings import checked_slug
-from backup.spool import image_of
 
 DRILL = ".drill"
 DOING = "verify-backup"
@@ -275,7 +274,8 @@ class _Drill:
         self._target = next((place for place in names if last and place > last), names[0])
         # Whole and as its manifest says, or not at all.
         self._manifest = fetching.fetch(self._settings, self._slug, set_id or name, None, self._target, str(self._set))
-        return f"{sets.number_of_files(self._manifest)} files are as the manifest of {self._manifest['set']} says"
+        number = sets.number_of_files(self._manifest)
+        return f"{number} files are as the manifest of {self._manifest['set']} says{self._other_image()}"
 
     def _load(self):
         self._database.create(self._name, self._password)
@@ -440,9 +440,13 @@ class _Drill:
         return json.loads(lines[-1]) if lines else {"login": {"status": None, "message": "the bench said nothing"}}
 
     def _other_image(self):
-        image = image_of(self._settings)
-        if image and self._manifest.get("image") not in (None, image):
-            return f" (the set is of {self._manifest['image']}, the bench runs {image})"
+        now = images.running(self._settings)
+        deeds = {
+            images.OTHER: "a restore brings it to that",
+            images.NEWER: "that is older, and a restore refuses it unless --newer-image is said",
+        }
+        if deed := deeds.get(images.relation(self._manifest, now)):
+            return f" (the set is of {self._manifest['image']}, the bench runs {now['image']}: {deed})"
         return ""
 
 

@@ -13,7 +13,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from backup import logs, programs, sets
+from backup import logs, sets
 from backup.database import HEAD, REST, checked_name, file_of
 from backup.errors import BackupError, ChangedError
 from backup.files import BLOCK, open_folder, open_regular, put, read_json, sha256, walk
@@ -64,7 +64,7 @@ class Spool:
                 raise ChangedError(f"{path} was written to since the set was taken")
 
     def write(self, database, image):
-        """Take a set; return its manifest. image: what runs the schools now.
+        """Take a set; return its manifest. image: what runs the schools now, as `images.running` says it.
 
         Raises ChangedError if the school got another database, or a command began or ended on it, meanwhile; and
         BackupError for all else that stands in the way. The set that lay here before is then as it was.
@@ -90,7 +90,7 @@ class Spool:
                 "taken": sets.iso(taken),
                 "school": {"slug": self.slug, **declared["row"]},
                 "site": declared["site"],
-                "image": image,
+                **image,
                 "versions": dump.versions,
                 "database": {"name": name, **dump.as_manifest, "log": self._log(dump.position)},
                 "files": {
@@ -309,15 +309,3 @@ def _database_of(config):
         return checked_name(json.loads(config)["db_name"])
     except (ValueError, KeyError, TypeError):
         raise BackupError(f"the site's {sets.CONFIG} names no database") from None
-
-
-def image_of(settings):
-    """Return the image that runs the schools now, None if that cannot be told."""
-    container = settings.containers.get("web")
-    if not container:
-        return None
-    try:
-        said = programs.run(["docker", "inspect", "--format", "{{.Config.Image}}", container], timeout=30)
-    except (BackupError, OSError):
-        return None
-    return said.stdout.decode().strip() or None
