@@ -5,44 +5,19 @@ so that it works without JavaScript; what came of it is said on the page that fo
 """
 
 from collections.abc import Callable
-from types import CodeType
 from typing import Any
 from urllib.parse import quote
 
 import frappe
 from frappe.website.page_renderers.template_page import TemplatePage
-from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.wrappers import Response
 
+from lms_app import compiled
 from lms_app.deadlocks import tried_again
 from lms_app.services import access, branding, cover, reasons, rights, teaching
 
 LONGEST_FILE = 2_000_000
 STATUS = {rights.UNKNOWN: 404}
-
-
-class Compiled(BytecodeCache):
-    """Keep what Jinja makes of a template for the requests that this process answers later.
-
-    Frappe has an environment for each request, so Jinja would compile each page, and all that it includes, each time.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, tuple[str, CodeType]] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill the bucket, if its template is still what was compiled."""
-        source, code = self._kept.get(bucket.key, ("", None))
-        if source == bucket.checksum:
-            bucket.code = code
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what is in the bucket."""
-        if bucket.code is not None:
-            self._kept[bucket.key] = bucket.checksum, bucket.code
-
-
-COMPILED = Compiled()
 
 
 class LearnPage(TemplatePage):
@@ -61,9 +36,7 @@ class LearnPage(TemplatePage):
 
     def render_template(self) -> str:
         """Return the page, by templates that are compiled once."""
-        environment = frappe.get_jenv()
-        environment.bytecode_cache = COMPILED
-        return str(environment.get_template(self.template_path).render(self.context))
+        return str(compiled.environment().get_template(self.template_path).render(self.context))
 
     def render(self) -> Response:
         """Return the page as it is, with the status that it has in its context; HEAD gets the same without a body."""

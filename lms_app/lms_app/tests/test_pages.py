@@ -1,37 +1,20 @@
 import gzip
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from unittest.mock import patch
 from urllib.parse import quote
 
 import frappe
-from frappe.database.database import Database
 from jinja2 import Environment
 from jinja2.bccache import Bucket
 from werkzeug.test import TestResponse
 
-from lms_app import demo, pages
+from lms_app import compiled, demo
 from lms_app.services import enrolment, invitations, progress, quiz_content
 from lms_app.tests import school
-from lms_app.tests.browser import ask, key_of
+from lms_app.tests.browser import ask, asked, key_of
 from lms_app.tests.site_case import SiteTestCase
 
 CANARY = "canary-in-a-closed-lesson"
-
-
-@contextmanager
-def asked() -> Iterator[list[str]]:
-    """Give the queries that anybody sends while the block runs."""
-    queries: list[str] = []
-    real = Database.sql
-
-    def noted(database: Database, query: object, *values: object, **options: object) -> object:
-        queries.append(str(query))
-        return real(database, query, *values, **options)
-
-    with patch.object(Database, "sql", noted):
-        yield queries
 
 
 def text(answer: TestResponse) -> str:
@@ -234,10 +217,10 @@ class TestPages(SiteTestCase):
             self.assertEqual(compiling.call_count, 0)
             bucket = Bucket(frappe.get_jenv(), "a key of this test", "one source")
             bucket.code = compile("1", "a page", "eval")
-            pages.COMPILED.dump_bytecode(bucket)
+            compiled.TEMPLATES.dump_bytecode(bucket)
             same, other = (Bucket(bucket.environment, bucket.key, source) for source in ("one source", "another"))
             for each in (same, other):
-                pages.COMPILED.load_bytecode(each)
+                compiled.TEMPLATES.load_bytecode(each)
             self.assertEqual((same.code, other.code), (bucket.code, None))
 
     def test_pages_are_light(self):
