@@ -1,7 +1,8 @@
 """Show Frappe's own pages to people without the desk without looking through the desk for them.
 
-Each of Frappe's pages asks which workspaces the visitor may open. What it finds it keeps, but not that it found nothing: it
-works out all permissions of the visitor anew for each workspace, 44 times with ERPNext, which takes half a second.
+Each of Frappe's pages asks which workspaces the visitor may open. What it finds it keeps, but not that it found
+nothing: it works out all permissions of the visitor anew for each workspace, 44 times with ERPNext, which takes half a
+second.
 """
 
 import frappe
