@@ -1,5 +1,6 @@
 """Back up a school: the server writes a set of it, and stores that in every target."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -167,12 +168,15 @@ class BackUpSchool:
         # The bench may write a site's configuration, so what it names is no proof of whose database that is.
         survey = self.server.survey()
         in_use = {site.database for sites in (survey.sites, survey.closed) for site in sites.values()}
+        in_use |= {str(claim.get("database")) for claim in survey.claims.values()} | {*survey.pool}
+        named = Counter(survey.kept)
         for name in self._kept():
             folder = self.server.path("archive", self._slug, name)
             kept = self.server.database_of(folder)
-            if kept is not None and kept not in in_use:
+            if kept is not None and kept not in in_use and named[kept] == 1:
                 drop_database(self.server, kept)
             self.server.remove(folder)
+            named[str(kept)] -= 1
 
 
 def backup_facts(server: Server) -> BackupFacts:

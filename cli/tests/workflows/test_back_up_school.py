@@ -7,7 +7,7 @@ from schoolctl.bench import database
 from schoolctl.remote.backups import Backups
 from tests.support.project import OTHER, open_on, plain_server, schoolctl, untouched
 from tests.support.recording_transport import Break, RecordingTransport
-from tests.support.server_model import ROOT, ServerModel
+from tests.support.server_model import ROOT, Database, ServerModel
 from tests.workflows.faults import each_break, open_schools
 
 SLUG = "tech-school"
@@ -134,6 +134,44 @@ def test_what_a_restore_kept_can_never_name_another_schools_database(project: Pa
     with untouched(opened):
         assert schoolctl(project, RecordingTransport(opened), *BACKUP).code == 0
     assert opened.visit("cuisine-school.com") == 200
+
+
+def replaced_by_a_restore(server: ServerModel, slug: str, name: str, database: str) -> str:
+    """Have a state of a school in the archive, whose configuration names a database; return its folder."""
+    folder = f"{ROOT}/archive/{slug}/{name}"
+    for path in (folder.rpartition("/")[0], folder):
+        server.make_folder(path)
+    server.put(f"{folder}/site_config.json", json.dumps({"db_name": database}))
+    return folder
+
+
+@pytest.mark.parametrize("whose", ["kept", "claimed", "pooled"])
+def test_what_a_restore_kept_can_name_no_database_that_anything_else_has(
+    project: Path, opened: ServerModel, whose: str
+) -> None:
+    schoolctl(project, RecordingTransport(opened), *BACKUP)
+    name = "sch0000000000ff"
+    opened.databases[name] = Database("x")
+    if whose == "kept":
+        replaced_by_a_restore(opened, OTHER, "20200101T000000Z-before-1", name)
+    elif whose == "claimed":
+        opened.put(f"{ROOT}/journal/{OTHER}.json", json.dumps({"doing": "restore", "database": name}))
+    else:
+        opened.put(f"{ROOT}/pool/{name}.ready", json.dumps({"golden": "x", "password": "x"}))
+    own = replaced_by_a_restore(opened, SLUG, "20200101T000000Z-before-2", name)
+    assert schoolctl(project, RecordingTransport(opened), *BACKUP).code == 0
+    assert name in opened.databases
+    assert own not in opened.folders
+
+
+def test_of_two_states_that_name_one_database_the_last_takes_it_along(project: Path, opened: ServerModel) -> None:
+    name = "sch0000000000ff"
+    opened.databases[name] = Database("x")
+    for number in (1, 2):
+        replaced_by_a_restore(opened, SLUG, f"20200101T000000Z-before-{number}", name)
+    assert schoolctl(project, RecordingTransport(opened), *BACKUP).code == 0
+    assert name not in opened.databases
+    assert opened.names_in(f"{ROOT}/archive/{SLUG}") == []
 
 
 def test_a_school_that_is_not_open_says_how_to_open_it(project: Path, server: ServerModel) -> None:

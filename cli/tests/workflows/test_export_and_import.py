@@ -1,13 +1,16 @@
 import gzip
 import io
 import json
+import os
+import re
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from schoolctl.schools import store
-from tests.support.project import OTHER, open_on, schoolctl, untouched
+from tests.support.project import CHECKOUT, OTHER, open_on, schoolctl, untouched
 from tests.support.recording_transport import Break, CutAtStep, RecordingTransport
 from tests.support.server_model import ROOT, ServerModel, a_tar, seal_of
 from tests.workflows.faults import each_break, each_world
@@ -141,6 +144,39 @@ def test_a_piece_that_is_lost_on_the_way_is_no_export(
     assert "arrived otherwise" in run.stderr
     assert not file.exists()
     assert opened.orphans() == []
+
+
+@pytest.mark.parametrize("slug", [SLUG, "art-private", "private-files"])
+def test_the_commands_of_the_guide_name_each_member_of_an_export_and_no_other(
+    project: Path, server: ServerModel, slug: str
+) -> None:
+    domain = () if slug == SLUG else ("--domain", f"{slug}.example")
+    assert schoolctl(project, RecordingTransport(server), "new-school", slug, *domain).code == 0
+    for kind in ("public", "private"):
+        server.put(f"{ROOT}/sites/{slug}/{kind}/files/a.txt", "of a pupil")
+    file = project / f"{slug}.tar"
+    run = schoolctl(project, RecordingTransport(server), "export", slug, str(file))
+    assert run.code == 0, run.stderr
+    guide = (CHECKOUT / "docs/guides/backup-and-restore.md").read_text()
+    shown = re.search(r"^ {4}mkdir .*?^ {4}bench --site NEW restore .*?[^\\]\n", guide, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    script = 'bench() { printf "%s\\n" "$@"; }\n' + shown[0].replace("art-school", slug)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(project)}
+    done = subprocess.run(["bash", "-eu"], input=script, cwd=project, env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    [stamp] = {path.name[:15] for path in (project / "exported").iterdir()}
+    members = {
+        part: f"{project}/exported/{stamp}-{slug}-{part}"
+        for part in ("database.sql.gz", "files.tar", "private-files.tar")
+    }
+    assert done.stdout.splitlines() == [
+        *("--site", "NEW", "restore", members["database.sql.gz"]),
+        *("--with-public-files", members["files.tar"], "--with-private-files", members["private-files.tar"]),
+    ]
+    # As a stock bench unpacks them: into the site's folder, without the first two parts of each name.
+    for kind, member in (("public", "files.tar"), ("private", "private-files.tar")):
+        with tarfile.open(members[member]) as archive:
+            assert f"{kind}/files/a.txt" in {name.split("/", 2)[2] for name in archive.getnames()}
 
 
 # --- import ----------------------------------------------------------------------------------------------------------
