@@ -959,6 +959,44 @@ def test_a_lock_of_one_that_was_killed_holds_nobody_up(server: BackupServer, pro
     assert not held & set(names_in(locks))
 
 
+def test_a_lock_that_an_account_which_may_only_add_had_to_leave_stops_no_check(
+    server: BackupServer, program: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backed_up(program)
+    monkeypatch.setattr("backup.repository._PATIENCE", "1s")
+    lock = leave_a_lock(server)
+    # It may not remove what it added, the lock neither.
+    (server.root / "restic").write_text(f'#!/bin/sh\ntest "$1" = unlock || exec {server.restic} "$@"\n')
+    (server.root / "restic").chmod(0o755)
+    server.restic = str(server.root / "restic")
+    server.write_settings()
+    assert "somebody else has been at work" in calls(server).check("local")["said"]
+    server.targets["local"]["append_only"] = True
+    server.write_settings()
+    assert calls(server).check("local", 100) == {"ok": True, "said": "no errors were found"}
+    assert lock.exists()
+    calls(server).write(SLUG)
+    assert calls(server).store(SLUG, "local")["set"]
+
+
+def leave_a_lock(server: BackupServer) -> Path:
+    """Have somebody killed who was reading from the repository; return the lock that they leave."""
+    opened_by = {"RESTIC_REPOSITORY": str(server.backups / "repository"), "RESTIC_PASSWORD_FILE": f"{server.root}/key"}
+    reading = [server.restic, "restore", "latest", "--limit-download", "1", "--no-cache", "--target"]
+    locks = server.backups / "repository/locks"
+    with subprocess.Popen(
+        [*reading, str(server.root / "read")],
+        env={**os.environ, **opened_by},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as other:
+        end = time.monotonic() + 20
+        while not (held := [path for path in locks.iterdir() if "tmp" not in path.name]):
+            assert time.monotonic() < end
+        other.kill()
+    return held[0]
+
+
 # --- letting go -------------------------------------------------------------------------------------------------------
 
 

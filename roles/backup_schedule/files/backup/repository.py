@@ -57,7 +57,9 @@ class Repository:
     def check(self, percent=0):
         """Check its structure, and read so many percent of the data; raises BackupError for any damage."""
         share = [f"--read-data-subset={percent:g}%"] if percent else []
-        self._restic("check", *share)
+        # Who may only add cannot take a lock away again, and one that is for a check alone would stop every backup.
+        alone = ["--no-lock"] if self.target.append_only else []
+        self._restic("check", *share, *alone)
 
     def prune(self):
         """Give back the room of what was forgotten, and put together what came in small pieces."""
