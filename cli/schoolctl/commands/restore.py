@@ -94,7 +94,7 @@ def restore(
         facts, files = context.school_facts(schools[slug]), context.site_files(schools[slug], server)
         restoring = RestoreSchool(server, facts, files, wanted)
         run_steps(restoring.steps(), progress, dry_run=dry_run)
-        if restoring.made_site:
+        if restoring.made_site or restoring.lacks_trust:
             made.append(schools[slug])
         return _result(context, restoring, progress, dry_run=dry_run)
 

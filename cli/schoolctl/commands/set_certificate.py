@@ -26,7 +26,8 @@ def set_certificate(
 ) -> None:
     """Give a school a certificate that you bring, after a look whether it fits its domain, its key and the day.
 
-    To renew it, run this again with the new one. It is kept on the server, and never in schools.yml.
+    To renew it, run this again with the new one. It is kept on the server and in the school's backup sets, and never in
+    schools.yml.
 
     Example: schoolctl set-certificate tech-school --file fullchain.pem --key privkey.pem
     """

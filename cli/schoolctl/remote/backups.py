@@ -236,6 +236,13 @@ class Backups:
         found = self._ask("compare_image", manifest=said)
         return ComparedImage(manifest.get("image"), found["runs"], found["relation"])
 
+    def give_back_certificate(self, slug: str, folder: str) -> str:
+        """Give an open school the certificate that it brought, from the set in a folder, if the server has none.
+
+        Return what became of it: given back, there (already), missing (in the set too), or not its own.
+        """
+        return str(self._ask("give_back_certificate", slug=slug, folder=folder)["certificate"])
+
     def replay(
         self, folder: str, database: str, until: str, target: str | None = None, *, or_before: bool = False
     ) -> Replayed:

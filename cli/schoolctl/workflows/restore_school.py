@@ -128,7 +128,8 @@ class RestoreSchool:
     """Put a school back to the state of a set; what was there is kept until the next good backup.
 
     copy: its row where that is written first, with schools_file; None for a school that is declared. seconds: how long
-    each part took. replayed: how far past its set it was brought. notes: what there is to say of it.
+    each part took. replayed: how far past its set it was brought. notes: what there is to say of it. lacks_trust:
+    whether it got a certificate back that is not in force yet.
     """
 
     server: Server
@@ -143,6 +144,7 @@ class RestoreSchool:
     replayed: Replayed | None = None
     notes: list[str] = field(default_factory=list)
     made_site: bool = False
+    lacks_trust: bool = False
 
     def __post_init__(self) -> None:
         """Name the places that the steps work on."""
@@ -173,10 +175,11 @@ class RestoreSchool:
             Step("Lay it out beside", do=self._lay_out, undo=lambda: self.server.remove(self._beside)),
             Step("Swap", is_done=self._swapped, do=self._swap, commits=True),
             Step("Keep what was there", do=self._keep),
-            Step("Remove what was fetched", do=lambda: self.server.remove(self._fetched)),
             *(self._moving_in() if with_database else ()),
             # What comes after is no reason to shut them again.
             self.files.opening(commits=True),
+            *self._certifying(),
+            Step("Remove what was fetched", do=lambda: self.server.remove(self._fetched)),
             Step("See that it answers", do=self._see_that_it_answers),
             Step("Close the claim", do=lambda: self.server.remove_claim(self._slug)),
         ]
@@ -212,6 +215,12 @@ class RestoreSchool:
             Step("See that its key opens what it stores", do=self._see_that_its_key_opens),
             *([Step(f"Bring it to {self.wanted.at}", do=self._replay)] if self.wanted.at else ()),
         ]
+
+    def _certifying(self) -> list[Step]:
+        # Only of a school that the edge knows does the server keep one.
+        if self.school["certificate"] != "own":
+            return []
+        return [Step("Give it back the certificate that it brought", do=self._give_back_certificate)]
 
     def _moving_in(self) -> list[Step]:
         return [
@@ -363,9 +372,9 @@ class RestoreSchool:
                 hint=f"`schoolctl restore {slug} --as NEW --domain D` opens it as a school of its own",
             )
         refuse_newer(self._wish, self.manifest.get("versions") or {}, versions_of_image(self.server))
+        self._image = self.backups.compare_image(self.manifest)
         if self.wanted.only == "files":
             return
-        self._image = self.backups.compare_image(self.manifest)
         if not self.wanted.newer_image:
             refuse_newer_image(self._wish, self._image)
         elif self._image.is_newer:
@@ -476,6 +485,15 @@ class RestoreSchool:
     def _migrate(self) -> None:
         with self._timed("migrate"):
             self._run(site.migrate(self.school["site"]))
+
+    def _give_back_certificate(self) -> None:
+        found = self.backups.give_back_certificate(self._slug, self._fetched)
+        self.lacks_trust = found == "given back"
+        if found == "missing":
+            self.notes.append(
+                "warning: the certificate that it brought is neither on the server nor in the set:"
+                f" `schoolctl set-certificate {self._slug}` brings it."
+            )
 
     def _give_title(self) -> None:
         self._run(site.execute(self.school["site"], site.PERSONALISE, {"title": self.school["title"]}))

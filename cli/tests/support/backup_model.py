@@ -215,6 +215,8 @@ class BackupModel:
         before = self.server.read_json(f"{spool}/manifest.json")
         self.server.remove(spool)
         files = self._dumped(name, database) | {"site_config.json": config}
+        if row.get("certificate") == "own" and slug in self.server.own_certificates:
+            files["certificate.pem"] = self.server.own_certificates[slug]
         for kind in ("public", "private"):
             top = f"{self.root}/sites/{slug}/{kind}/files/"
             files |= {
@@ -360,6 +362,16 @@ class BackupModel:
         if manifest.get("image") in {None, self.runs}:
             relation = "same"
         return {"relation": relation if manifest.get("image") else None, "runs": self.runs}
+
+    def _do_give_back_certificate(self, slug: str, folder: str) -> dict[str, Any]:
+        if self._row(slug).get("certificate") != "own":
+            return {"certificate": "not its own"}
+        if slug in self.server.own_certificates:
+            return {"certificate": "there"}
+        if f"{folder}/certificate.pem" not in self.server.files:
+            return {"certificate": "missing"}
+        self.server.own_certificates[slug] = self.server.files[f"{folder}/certificate.pem"]
+        return {"certificate": "given back"}
 
     def _do_replay(self, folder: str, database: str, until: str, target: str | None, or_before: bool) -> dict[str, Any]:
         manifest = self._manifest_in(folder)

@@ -894,6 +894,78 @@ def test_a_target_that_cannot_take_the_set_once_more_fails_for_itself(
     assert "there is no repository" in places["local"]["fault"]
 
 
+PEM = "-----BEGIN CERTIFICATE-----\nZm9v\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nYmFy\n"
+
+
+def brings_a_certificate(server: BackupServer, text: str = PEM) -> Path:
+    """Have a school with a certificate of its own; return where the server has it."""
+    declared = server.backups / "declared" / f"{SLUG}.json"
+    said = json.loads(declared.read_text())
+    declared.write_text(json.dumps({**said, "row": {**said["row"], "certificate": "own"}}))
+    path = server.root / "tls/own" / f"{SLUG}.pem"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_certificate_that_a_school_brings_is_in_its_sets_and_comes_back_where_there_is_none(
+    server: BackupServer, program: Serving
+) -> None:
+    own, folder = brings_a_certificate(server), server.backups / "fetched"
+    backed_up(program)
+    spooled = server.backups / "spool" / SLUG / sets.CERTIFICATE
+    assert (spooled.read_text(), spooled.stat().st_mode & 0o777) == (PEM, 0o600)
+    before = spooled.stat()
+    backed_up(program)
+    assert spooled.stat() == before
+    program("fetch", slug=SLUG, folder=str(folder))
+    # What the server has is as good, and may be newer.
+    own.write_text("a renewed one")
+    assert program("give_back_certificate", slug=SLUG, folder=str(folder)) == {"certificate": "there"}
+    assert own.read_text() == "a renewed one"
+    shutil.rmtree(server.root / "tls")
+    assert program("give_back_certificate", slug=SLUG, folder=str(folder)) == {"certificate": "given back"}
+    assert (own.read_text(), own.stat().st_mode & 0o777) == (PEM, 0o600)
+    assert own.parent.stat().st_mode & 0o777 == 0o700
+    # The next set has the one that took its place, and one without any has none.
+    own.write_text("a renewed one")
+    backed_up(program)
+    assert spooled.read_text() == "a renewed one"
+    own.unlink()
+    name = backed_up(program)
+    assert not spooled.exists()
+    program("fetch", slug=SLUG, set=name, folder=str(server.backups / "without"))
+    assert program("give_back_certificate", slug=SLUG, folder=f"{server.backups}/without") == {"certificate": "missing"}
+
+
+def test_a_school_that_brings_no_certificate_any_more_has_none_in_its_sets_and_gets_none_back(
+    server: BackupServer, program: Serving
+) -> None:
+    own, folder = brings_a_certificate(server), server.backups / "fetched"
+    backed_up(program)
+    program("fetch", slug=SLUG, folder=str(folder))
+    declared = server.backups / "declared" / f"{SLUG}.json"
+    said = json.loads(declared.read_text())
+    del said["row"]["certificate"]
+    declared.write_text(json.dumps(said))
+    backed_up(program)
+    assert not (server.backups / "spool" / SLUG / sets.CERTIFICATE).exists()
+    own.unlink()
+    assert program("give_back_certificate", slug=SLUG, folder=str(folder)) == {"certificate": "not its own"}
+    assert not own.exists()
+
+
+def test_a_certificate_that_is_another_than_the_manifest_says_is_damage(server: BackupServer, program: Serving) -> None:
+    brings_a_certificate(server)
+    name = "29991231T000000Z"
+    backed_up(program)
+    copy = forged(server, name)
+    (copy / sets.CERTIFICATE).write_text("pay us")
+    put_snapshot(server, copy, name)
+    with pytest.raises(FaultError, match=r"certificate\.pem is not what the manifest says"):
+        program("fetch", slug=SLUG, set=name, folder=str(server.backups / "fetched"))
+
+
 def test_the_row_of_a_set_is_told_without_fetching_it(server: BackupServer, program: Serving) -> None:
     name = backed_up(program)
     (server.backups / "declared" / f"{SLUG}.json").unlink()

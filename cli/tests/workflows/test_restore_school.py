@@ -543,6 +543,46 @@ def test_another_school_broken_at_any_call_is_absent_or_complete_and_a_rerun_com
         assert server.owned_by(SLUG) == school, broken.at
 
 
+@pytest.mark.parametrize("chosen", [(SLUG,), ("--all",)])
+def test_a_certificate_that_a_school_brought_comes_back_with_it_on_an_empty_server(
+    project: Path, worked: ServerModel, chosen: tuple[str, ...]
+) -> None:
+    bring_certificate(project, worked)
+    empty = ServerModel()
+    empty.backups.targets = worked.backups.targets
+    transport = RecordingTransport(empty)
+    run = schoolctl(project, transport, "restore", *chosen, "--yes")
+    assert run.code == (0 if chosen == (SLUG,) else 6), run.stderr
+    assert empty.own_certificates == worked.own_certificates
+    assert "-----" not in run.stderr + run.stdout
+    assert not [call for call in transport.calls if "PRIVATE KEY" in json.dumps(call.arguments)]
+    assert empty.orphans() == []
+
+
+def test_a_restore_leaves_the_certificate_that_the_server_has(project: Path, worked: ServerModel) -> None:
+    bring_certificate(project, worked)
+    worked.own_certificates[SLUG] = "a renewed one"
+    assert schoolctl(project, RecordingTransport(worked), *RESTORE).code == 0
+    assert worked.own_certificates == {SLUG: "a renewed one"}
+
+
+def test_a_school_whose_certificate_is_nowhere_is_restored_and_told(project: Path, worked: ServerModel) -> None:
+    bring_certificate(project, worked, stored=False)
+    worked.own_certificates.clear()
+    run = schoolctl(project, RecordingTransport(worked), *RESTORE)
+    assert run.code == 0
+    assert f"`schoolctl set-certificate {SLUG}` brings it" in run.stderr
+
+
+def bring_certificate(project: Path, server: ServerModel, *, stored: bool = True) -> None:
+    """Give a school a certificate that it brings; stored: and back it up with that."""
+    (project / "bundle.pem").write_text("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n")
+    given = schoolctl(project, RecordingTransport(server), "set-certificate", SLUG, "--file", f"{project}/bundle.pem")
+    assert given.code == 0, given.stderr
+    if stored:
+        assert schoolctl(project, RecordingTransport(server), "backup", SLUG).code == 0
+
+
 # --- on an empty server ----------------------------------------------------------------------------------------------
 
 

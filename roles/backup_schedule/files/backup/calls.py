@@ -224,6 +224,23 @@ class Calls:
         now = images.running(self._settings)
         return {"relation": images.relation(manifest, now), "runs": now["image"]}
 
+    def give_back_certificate(self, slug, folder):
+        """Give a school the certificate that it brought, out of a set that was fetched, if the server has none.
+
+        Return what became of it: given back, there (already), missing (in the set too), or not its own.
+        """
+        own, brought = self._settings.certificate(checked_slug(slug)), self._settings.inside(folder) / sets.CERTIFICATE
+        if self._settings.declared(slug)["row"].get("certificate") != "own":
+            return {"certificate": "not its own"}
+        if own.exists():
+            return {"certificate": "there"}
+        if not brought.exists():
+            return {"certificate": "missing"}
+        for place in (own.parent.parent, own.parent):
+            place.mkdir(mode=0o700, exist_ok=True)
+        put(own, brought.read_text())
+        return {"certificate": "given back"}
+
     # --- letting go --------------------------------------------------------------------------------------------------
 
     def forget(self, slugs=None, prune=False):

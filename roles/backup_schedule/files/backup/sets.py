@@ -16,6 +16,8 @@ MANIFEST = "manifest.json"
 # The long part of the manifest: what is as it was then needs no room in a repository, though the set is another.
 CONTENTS = "contents.json"
 CONFIG = "site_config.json"
+# With its key, of a school that brings one; nobody else could give it back.
+CERTIFICATE = "certificate.pem"
 
 _HASHERS = 2
 
@@ -103,6 +105,8 @@ def expected(manifest):
     entries = {f"database/{file_of(table)}": entry for table, entry in database["tables"].items()}
     entries |= {f"database/{HEAD}": database["head"], f"database/{REST}": database["rest"]}
     entries |= {f"files/{path}": entry for path, entry in files.items()}
+    if "certificate" in manifest:
+        entries[CERTIFICATE] = manifest["certificate"]
     return {**entries, CONFIG: manifest["config"], CONTENTS: manifest["contents"]}
 
 

@@ -66,6 +66,10 @@ class Settings:
         """Where the bench has a school's site."""
         return self.root / "sites" / slug
 
+    def certificate(self, slug):
+        """Where the server has the certificate, with its key, that a school brought."""
+        return self.root / "tls" / "own" / f"{slug}.pem"
+
     def claim(self, slug):
         """Where commands note that they are changing a school."""
         return self.root / "journal" / f"{slug}.json"

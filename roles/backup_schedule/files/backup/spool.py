@@ -82,8 +82,13 @@ class Spool:
             files = self._take_uploads(before.get("files", {}).get("entries", {}))
             if _database_of(self._config()) != name or self._claim() != claim:
                 raise ChangedError("another command was at work on it meanwhile")
-            if before.get("config") != sets.entry(config):
-                put(self._made / sets.CONFIG, config)
+            certificate = self._certificate(declared["row"])
+            for part, name_in_set, text in (
+                ("config", sets.CONFIG, config),
+                ("certificate", sets.CERTIFICATE, certificate),
+            ):
+                if text is not None and before.get(part) != sets.entry(text):
+                    put(self._made / name_in_set, text)
             manifest = {
                 "version": sets.VERSION,
                 "set": sets.name_for(taken, before.get("set")),
@@ -99,6 +104,7 @@ class Spool:
                     "entries": files,
                 },
                 "config": sets.entry(config),
+                **({} if certificate is None else {"certificate": sets.entry(certificate)}),
             }
             manifest = sets.write(self._made, manifest)
             self._made.rename(self._ready)
@@ -152,8 +158,9 @@ class Spool:
             ("head", before["database"], f"database/{HEAD}"),
             ("rest", before["database"], f"database/{REST}"),
             ("config", before, sets.CONFIG),
+            ("certificate", before, sets.CERTIFICATE),
         ):
-            if there.get(path) != entries[part]["bytes"]:
+            if part in entries and there.get(path) != entries[part]["bytes"]:
                 del entries[part]
         return before
 
@@ -164,6 +171,15 @@ class Spool:
                 return file.read(_CONFIG_LIMIT).decode()
         except FileNotFoundError:
             raise BackupError(f"there is no site of {self.slug} on this server") from None
+
+    def _certificate(self, row):
+        """Return the certificate that the school brings, with its key; None where it brings none, or it is not here."""
+        if row.get("certificate") != "own":
+            return None
+        try:
+            return self._settings.certificate(self.slug).read_text()
+        except FileNotFoundError:
+            return None
 
     def _claim(self):
         """Return what a command under way noted about the school, if one is."""
