@@ -286,6 +286,7 @@ class Context:
     def examination(self, schools: Sequence[School], tell: "Callable[[Finding], None]") -> "ExamineServer":
         """Return what examines the server and these schools; tell: hears of each check at its end."""
         from schoolctl.remote.visits import Visitor
+        from schoolctl.schools import vault
         from schoolctl.workflows.examine_server import ExamineServer
 
         project = self.project
@@ -304,6 +305,7 @@ class Context:
             self.more_servers,
             project.app_names,
             tell,
+            vault.lacks_kit(project.inventory),
         )
 
     def closing(self, survey: Survey, jobs: int) -> "CloseDrift":

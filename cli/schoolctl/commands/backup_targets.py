@@ -11,6 +11,7 @@ from schoolctl.commands.options import AsJson, DryRun, Yes, context_of
 from schoolctl.context import Context
 from schoolctl.errors import DeclarationError, PartlyDoneError, RefusedError, SchoolctlError
 from schoolctl.remote.backups import Backups
+from schoolctl.schools import vault
 from schoolctl.transport.base import Command
 from schoolctl.workflows.break_glass import Kit
 from schoolctl.workflows.keep_inventory import KeepInventory
@@ -80,7 +81,8 @@ def check(
 def init(typer_context: typer.Context, names: Names = None, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Make what backups lack: the key in the inventory's vault, and a repository at each target.
 
-    What is there stays as it is. A key that is new is handed over to the server by its playbook; print the kit then.
+    What is there stays as it is. A key that is new is handed over to the server by its playbook, and you are asked
+    whether to show the break-glass kit with it, to be printed.
 
     Example: schoolctl backup-targets init offsite
     """
@@ -97,6 +99,8 @@ def init(typer_context: typer.Context, names: Names = None, dry_run: DryRun = Fa
         if not opening.faults:
             run_steps(KeepInventory(Backups(server), project.inventory).steps(), context.ui.progress, dry_run=dry_run)
     context.ui.facts({"changed": changed, "made": opening.made, "faults": opening.faults})
+    if opening.made_key:
+        _offer_kit(context)
     if opening.faults:
         kind = PartlyDoneError if len(opening.faults) < len(chosen) else SchoolctlError
         raise kind(
@@ -115,8 +119,8 @@ def kit(typer_context: typer.Context, yes: Yes = False, as_json: AsJson = False)
     Example: schoolctl backup-targets kit
     """
     context = context_of(typer_context, as_json=as_json)
-    page = Kit.of(context.project)
     if not yes:
+        Kit.of(context.project)  # that there is none is said before anything is asked
         if not context.interactive:
             raise RefusedError(
                 "The kit was not printed",
@@ -124,10 +128,29 @@ def kit(typer_context: typer.Context, yes: Yes = False, as_json: AsJson = False)
                 hint="say --yes where it goes straight onto paper",
             )
         typer.confirm("This shows the key to every school's data. Print it?", abort=True, err=True)
+    _show_kit(context)
+
+
+def _offer_kit(context: Context) -> None:
+    """Show the kit of a key that was made just now, if somebody is there and wants it; else say what prints it."""
+    words = "The key of the backups is new: show the break-glass kit now, which has to go onto paper?"
+    if context.interactive and not context.ui.as_json and typer.confirm(words, default=True, err=True):
+        _show_kit(context)
+    else:
+        context.ui.say(
+            "The key of the backups is new. Print what opens them when server and laptop are gone, and put it into a"
+            " safe: `schoolctl backup-targets kit | lp`"
+        )
+
+
+def _show_kit(context: Context) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    page = Kit.of(context.project)
     if context.ui.as_json:
         context.ui.data(asdict(page))
-        return
-    context.ui.print(page.page(datetime.now(UTC).date().isoformat()))
+    else:
+        context.ui.print(page.page(today))
+    vault.note_kit_shown(context.project.inventory, today)
 
 
 def _chosen(context: Context, names: list[str] | None) -> list[str]:

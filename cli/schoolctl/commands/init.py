@@ -80,3 +80,5 @@ Next, log in once and say yes to the server's key if your provider's console sho
 Then make the server ready, and open a school:""")
     for command in commands:
         context.ui.say(f"  {command}")
+    context.ui.say(f"""Print what opens the backups when server and laptop are gone, and put it into a safe:
+  schoolctl --env {name} backup-targets kit | lp""")

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from schoolctl.errors import DeclarationError
 FILE_NAME = "vault.yml"
 # Beside hosts.yml; git ignores it.
 PASSWORD_NAME = "vault-password"  # noqa: S105 - the name of a file
+# Beside it, since somebody printed the kit with the key that there is; it belongs to the inventory.
+KIT_SHOWN_NAME = "kit-shown"
 VARIABLE = "ANSIBLE_VAULT_PASSWORD_FILE"
 
 # What the vault holds for backups: the key that encrypts every set, and what targets are logged in to with.
@@ -150,7 +153,23 @@ def make(inventory: Path) -> bool:
         with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write(new_password() + "\n")
         vault = Vault(vault.path, own)
-    return vault.add_key()
+    is_new = vault.add_key()
+    if is_new:
+        # The kit that there may be opens nothing that this one encrypts.
+        (inventory / KIT_SHOWN_NAME).unlink(missing_ok=True)
+    return is_new
+
+
+def note_kit_shown(inventory: Path, today: str) -> None:
+    """Note that the kit was shown on a day (ISO); where the inventory cannot be written to, nobody knows of it."""
+    with suppress(OSError):
+        words = f"The break-glass kit was shown on {today}; `schoolctl doctor` reminds nobody of it any more.\n"
+        (inventory / KIT_SHOWN_NAME).write_text(words, encoding="utf-8")
+
+
+def lacks_kit(inventory: Path) -> bool:
+    """Say whether there is a vault whose kit nobody was shown."""
+    return Vault.of(inventory).path.exists() and not (inventory / KIT_SHOWN_NAME).exists()
 
 
 def new_password() -> str:

@@ -16,6 +16,10 @@ _LATE_DRILLS = 2
 _LATE_LOG_HOURS = 2
 _LATE_INVENTORY_HOURS = 2
 _LATE_CHECK_DAYS = 15
+_KIT = (
+    "Nobody has printed the break-glass kit, without which the backups are lost with server and laptop:"
+    " `schoolctl backup-targets kit | lp`."
+)
 
 
 def backup_troubles(facts: BackupFacts | None, now: datetime) -> Iterator[Trouble]:
@@ -82,8 +86,11 @@ def _not_put_away(facts: BackupFacts, now: datetime) -> Iterator[Trouble]:
         )
 
 
-def see_backups(server: Server, facts: BackupFacts | None, slugs: Sequence[str]) -> Seen:
-    """See whether these schools are backed up and proven, and whether every target can be reached now."""
+def see_backups(server: Server, facts: BackupFacts | None, slugs: Sequence[str], *, lacks_kit: bool = False) -> Seen:
+    """See whether these schools are backed up and proven, and whether every target can be reached now.
+
+    lacks_kit: whether nobody was shown the kit with the key yet.
+    """
     troubles = [
         trouble
         for trouble in backup_troubles(facts, server.stamp())
@@ -101,7 +108,8 @@ def see_backups(server: Server, facts: BackupFacts | None, slugs: Sequence[str])
     proven = [drill for slug in slugs if (drill := facts.standing.of(slug).drill) and drill.ok]
     slowest = max((drill.restore_seconds or drill.seconds for drill in proven), default=0.0)
     notes = [f"{len(proven)} of {len(slugs)} schools are proven by a restore, the slowest in {slowest:.0f} s."]
-    return Seen([*found, *told], notes if proven else [])
+    reminder = [_KIT] if lacks_kit else []
+    return Seen([*found, *told], [*(notes if proven else []), *reminder])
 
 
 def _stale(facts: BackupFacts, now: datetime) -> Iterator[Trouble]:

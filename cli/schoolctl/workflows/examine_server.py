@@ -39,7 +39,8 @@ class ExamineServer:
 
     schools: as templates see them. address: where visitors find the server. look_up: says where names lead. visit: goes
     there as a visitor. more_servers: returns further connections, at most so many. apps: what golden sites have. tell:
-    hears of each check at its end. disk: how it keeps the database waiting; None until it is measured.
+    hears of each check at its end. lacks_kit: whether nobody was shown what opens the backups. disk: how it keeps the
+    database waiting; None until it is measured.
     """
 
     server: Server
@@ -50,6 +51,7 @@ class ExamineServer:
     more_servers: Callable[[int], Sequence[Server]]
     apps: Sequence[str]
     tell: Callable[[Finding], None]
+    lacks_kit: bool = False
     disk: Disk | None = None
     _backups: BackupFacts | None = None
     _ill: dict[str, Trouble] = field(default_factory=dict)
@@ -112,7 +114,7 @@ class ExamineServer:
             Check(
                 "backups",
                 "Backups are made, and proven by restoring them",
-                partial(see_backups, server, self._backups, backed_up),
+                partial(see_backups, server, self._backups, backed_up, lacks_kit=self.lacks_kit),
                 60,
             ),
             Check("certificates", "Browsers trust the schools' certificates", certificates, 15),

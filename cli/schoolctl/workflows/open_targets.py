@@ -15,7 +15,7 @@ from schoolctl.workflows.step import Progress, Step, run_steps
 class OpenTargets:
     """What makes backups possible. names: the targets; hand_over: lets the server have what the vault holds now.
 
-    faults: by target why its repository could not be made.
+    faults: by target why its repository could not be made. made_key: whether the key is new, so that no kit has it.
     """
 
     project: Project
@@ -24,6 +24,7 @@ class OpenTargets:
     hand_over: Callable[[], None]
     made: list[str] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
+    made_key: bool = False
 
     def run(self, progress: Progress, *, dry_run: bool = False) -> bool:
         """Make what is missing; a target that fails keeps no other waiting. Return whether anything was made."""
@@ -48,7 +49,7 @@ class OpenTargets:
                 because="the server has one that the vault lacks; another would open none of the sets that there are",
                 hint=f"put the server's, from /etc/schools/backup/key, or the kit's into the vault as `{KEY}`",
             )
-        vault.make(self.project.inventory)
+        self.made_key = vault.make(self.project.inventory)
 
     def _has_key(self) -> bool:
         return bool(Vault.of(self.project.inventory).values().get(KEY))

@@ -4,7 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
+from schoolctl.context import Context
 from schoolctl.schools import vault
 from schoolctl.schools.vault import Vault
 from tests.support.project import schoolctl
@@ -101,6 +103,85 @@ def test_the_kit_is_printed_only_when_somebody_says_so(project: Path) -> None:
 
     assert (done.code, done.stdout) == (5, "")
     assert "the key to every school's data" in done.stderr
+
+
+def lose_vault(inventory: Path, server: ServerModel) -> None:
+    """Have an inventory as it was before there were vaults, and a server that knows of none."""
+    Vault.of(inventory).path.unlink()
+    (inventory / "vault-password").unlink()
+    server.backups.has_key = False
+
+
+def hand_over(server: ServerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server have the vault's key without a playbook."""
+
+    def run(*_: object, **__: object) -> None:
+        server.backups.has_key = True
+
+    monkeypatch.setattr("schoolctl.commands.backup_targets.run_playbook", run)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_key_that_is_new_is_shown_at_once_where_somebody_can_be_asked(
+    project: Path, inventory: Path, server: ServerModel, monkeypatch: pytest.MonkeyPatch, answer: bool
+) -> None:
+    lose_vault(inventory, server)
+    hand_over(server, monkeypatch)
+    monkeypatch.setattr(Context, "interactive", True)
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: answer)
+    done = schoolctl(project, RecordingTransport(server), "backup-targets", "init")
+    assert done.code == 0, done.stderr
+    key = Vault.of(inventory).values()["backup_key"]
+    assert (key in done.stdout) is answer
+    assert key not in done.stderr
+    assert ("`schoolctl backup-targets kit | lp`" in done.stderr) is not answer
+    # It is asked once, when the key is made.
+    again = schoolctl(project, RecordingTransport(server), "backup-targets", "init")
+    assert key not in again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_key_that_is_new_is_not_shown_where_nobody_can_be_asked_and_it_is_said_how_to(
+    project: Path,
+    inventory: Path,
+    server: ServerModel,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+) -> None:
+    lose_vault(inventory, server)
+    hand_over(server, monkeypatch)
+    done = schoolctl(project, RecordingTransport(server), "backup-targets", "init", *options)
+    assert done.code == 0, done.stderr
+    assert Vault.of(inventory).values()["backup_key"] not in done.stdout + done.stderr
+    assert "`schoolctl backup-targets kit | lp`" in done.stderr
+
+
+def test_doctor_reminds_of_the_kit_until_it_was_printed_and_again_when_the_key_is_another(
+    project: Path, inventory: Path, server: ServerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reminded() -> bool:
+        done = schoolctl(project, RecordingTransport(server), "doctor", "--json")
+        [row] = [row for row in json.loads(done.stdout)["checks"] if row["check"] == "backups"]
+        return any("break-glass kit" in note for note in row["notes"])
+
+    assert reminded()
+    assert schoolctl(project, None, "backup-targets", "kit").code == 5
+    assert reminded()
+    assert schoolctl(project, None, "backup-targets", "kit", "--yes").code == 0
+    assert not reminded()
+    shown = (inventory / "kit-shown").read_text()
+    assert Vault.of(inventory).values()["backup_key"] not in shown
+    lose_vault(inventory, server)
+    hand_over(server, monkeypatch)
+    assert schoolctl(project, RecordingTransport(server), "backup-targets", "init").code == 0
+    assert reminded()
+
+
+def test_an_inventory_that_cannot_be_written_to_is_no_reason_not_to_print_the_kit(
+    project: Path, inventory: Path
+) -> None:
+    (inventory / "kit-shown").mkdir()
+    assert schoolctl(project, None, "backup-targets", "kit", "--yes").code == 0
 
 
 def test_without_a_key_there_is_no_kit(project: Path, inventory: Path) -> None:

@@ -73,6 +73,7 @@ def test_it_ends_with_the_commands_that_come_next(checkout: Path) -> None:
         "ssh -p 2222 root@203.0.113.9 true",
         "schoolctl --env production provision",
         "schoolctl --env production new-school music",
+        "schoolctl --env production backup-targets kit | lp",
     ]
     again = init(checkout, "second", "--json")
     assert json.loads(again.stdout)["next"][-1] == "schoolctl --env second new-school SLUG --domain DOMAIN"
