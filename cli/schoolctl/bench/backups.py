@@ -33,6 +33,7 @@ def settings(platform: Mapping[str, Any], credentials: Collection[str]) -> dict[
                 "repository": target["repository"],
                 "append_only": target["append_only"],
                 "upload_kib": target["upload_kib"],
+                "download_kib": target["download_kib"],
                 "environment_file": f"{FOLDER}/credentials/{name}" if name in credentials else "",
                 "ssh_config": SSH_CONFIG if target["ssh"] else "",
             }

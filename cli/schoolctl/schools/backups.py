@@ -30,6 +30,7 @@ _HOST_KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9-]+(?:@openssh\.com)?) [A
 _KEPT = range(1001)
 _RANGES = {
     "upload_kib": range(10_000_001),
+    "download_kib": range(10_000_001),
     "stale_hours": range(1, 10_001),
     "drill_days": range(1, 366),
 }
@@ -72,12 +73,14 @@ class Target:
 
     repository: as restic writes it, without a password; empty for the folder of `local` below the root. append_only:
     what the server may log in with there can remove nothing, so another machine forgets old sets. upload_kib: how much
-    goes there in a second at most; 0 for no limit. host_key: of an SFTP server, as ~/.ssh/known_hosts has it.
+    goes there in a second at most, download_kib: and comes from there; 0 for no limit. host_key: of an SFTP server, as
+    ~/.ssh/known_hosts has it.
     """
 
     repository: str = ""
     append_only: bool = False
     upload_kib: int = 0
+    download_kib: int = 0
     host_key: str = ""
 
     @property
@@ -170,7 +173,7 @@ def _target(where: str, value: Any, *, own: bool) -> Target:
         place = f"{where}.{name}"
         if name == "append_only":
             said[name] = _switch(place, setting)
-        elif name == "upload_kib":
+        elif name in ("upload_kib", "download_kib"):
             said[name] = _number(place, setting, _RANGES[name])
         else:
             said[name] = _text(place, setting)

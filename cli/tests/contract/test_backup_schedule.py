@@ -28,6 +28,7 @@ DECLARED = {
             "host_key": HOST_KEY,
             "append_only": True,
             "upload_kib": 2000,
+            "download_kib": 4000,
         },
         "near": {"repository": "sftp:backup@near.example:/srv/schools", "host_key": HOST_KEY},
         "disk": {"repository": "/mnt/disk/schools"},
@@ -73,7 +74,7 @@ def test_the_program_reads_what_is_declared(tmp_path: Path) -> None:
 
     assert list(found.targets) == ["local", "offsite", "near", "disk", "web"]
     offsite = found.target("offsite")
-    assert (offsite.append_only, offsite.upload_kib) == (True, 2000)
+    assert (offsite.append_only, offsite.upload_kib, offsite.download_kib) == (True, 2000, 4000)
     assert offsite.ssh_config == backups.SSH_CONFIG
     assert found.target("web").environment_file == f"{backups.FOLDER}/credentials/web"
     assert found.target("disk").environment_file == ""

@@ -1164,6 +1164,30 @@ def test_a_store_without_a_parent_makes_restic_read_no_snapshot_that_is_there(
     assert " --force " in f"{stored} "
 
 
+@pytest.mark.usefixtures("program")
+def test_every_word_to_a_target_has_its_limits(server: BackupServer) -> None:
+    said = server.root / "said"
+    with deceived(server, f'echo "$@" >>{said}\nexec {{restic}} "$@"\n') as plain:
+        backed_up(plain)
+    assert "--limit" not in said.read_text()
+    said.unlink()
+    server.targets["local"] |= {"upload_kib": 90_000, "download_kib": 80_000}
+    with deceived(server, f'echo "$@" >>{said}\nexec {restic()} "$@"\n') as limited:
+        backed_up(limited)
+        limited("fetch", slug=SLUG, folder=str(server.backups / "fetched"))
+        limited("check", target="local", percent=5)
+        limited("forget", prune=True)
+    lines = said.read_text().splitlines()
+    assert {"backup", "restore", "check", "forget", "prune"} <= {line.partition(" ")[0] for line in lines}
+    assert [line for line in lines if "--limit-upload 90000 --limit-download 80000" not in line] == []
+
+
+def test_what_is_asked_for_stays_behind_what_people_wait_for(program: Serving) -> None:
+    program("standing")
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, program.process.pid) == min(19, own + 5)
+
+
 # --- hostile words ----------------------------------------------------------------------------------------------------
 
 

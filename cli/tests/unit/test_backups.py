@@ -107,6 +107,7 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(repository: str)
         ({"targets": {"a": {**SFTP, "append_only": "yes"}}}, "a.append_only: 'yes' is neither true nor false"),
         ({"targets": {"a": {**SFTP, "upload_kib": -1}}}, "a.upload_kib: -1 is no whole number from 0"),
         ({"targets": {"a": {**SFTP, "upload_kib": True}}}, "a.upload_kib: True is no whole number"),
+        ({"targets": {"a": {**SFTP, "download_kib": -1}}}, "a.download_kib: -1 is no whole number from 0"),
         ({"targets": {"a": {**SFTP, "host_key": ""}}}, "a.host_key: must be the public key of that SFTP server"),
         ({"targets": {"a": {**SFTP, "host_key": HOST_KEY + " x\n"}}}, "a.host_key: contains the invisible character"),
         ({"targets": {"a": {**SFTP, "host_key": "ssh-rsa " + HOST_KEY[12:]}}}, "a.host_key: must be the public key"),

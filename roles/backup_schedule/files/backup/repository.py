@@ -80,8 +80,6 @@ class Repository:
         argv += ["--time", f"{taken:%Y-%m-%d %H:%M:%S}"]
         for name, value in tags.items():
             argv += ["--tag", f"{name}={value}"]
-        if self.target.upload_kib:
-            argv += ["--limit-upload", str(self.target.upload_kib)]
         if tags["kind"] != SET:
             # There is little to read, and nothing of it is as it was: no snapshot has to be looked for.
             argv.append("--force")
@@ -185,7 +183,9 @@ class Repository:
 
     def _restic(self, *argv, timeout=None, also=()):
         options = ["-o", f"sftp.args=-F {self.target.ssh_config}"] if self.target.ssh_config else []
-        command = [self._settings.restic, *options, *argv]
+        limits = {"--limit-upload": self.target.upload_kib, "--limit-download": self.target.download_kib}
+        told = [word for name, kib in limits.items() if kib for word in (name, str(kib))]
+        command = [self._settings.restic, *options, *argv, *told]
         if not self._settings.key_file.exists():
             raise BackupError("this server has no key for backups: `schoolctl backup-targets init` makes one")
         environment = self._environment()

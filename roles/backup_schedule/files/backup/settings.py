@@ -22,14 +22,16 @@ _SET = re.compile(r"\d{8}T\d{6}Z(-[1-9]\d{0,3})?")
 class Target:
     """A place for sets, as its settings have it.
 
-    repository: in restic's words, without any secret. upload_kib: a second, 0 for no limit. environment_file: lines of
-    KEY=value for restic's environment; empty for none. ssh_config: for a repository that is reached by SSH.
+    repository: in restic's words, without any secret. upload_kib, download_kib: a second, 0 for no limit.
+    environment_file: lines of KEY=value for restic's environment; empty for none. ssh_config: for a repository that is
+    reached by SSH.
     """
 
     name: str
     repository: str
     append_only: bool = False
     upload_kib: int = 0
+    download_kib: int = 0
     environment_file: str = ""
     ssh_config: str = ""
 
