@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backup import fetching, sets, settings
+from backup import fetching, programs, sets, settings
 from backup.calls import Calls
 from backup.errors import BackupError, ChangedError
 from backup.repository import Repository
@@ -530,6 +530,67 @@ def test_a_wrong_key_opens_nothing(server: BackupServer, program: Serving) -> No
         with pytest.raises(FaultError, match="the key of this server does not open the repository"):
             program(call, **arguments)
     assert not (server.backups / "fetched").exists()
+
+
+AGAIN_AND_AGAIN = "Stat(<config/>) returned error, retrying after 571.938582ms: Stat: "
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [("init", {"target": "local"}), ("sets", {}), ("store", {"slug": SLUG, "target": "local"})],
+)
+def test_an_object_storage_that_refuses_a_secret_is_told_of_at_once(
+    server: BackupServer, program: Serving, call: str, arguments: dict[str, str]
+) -> None:
+    program("write", slug=SLUG)
+    words = "The request signature we calculated does not match the signature you provided. Check your key."
+    began = time.monotonic()
+    refusal = f"echo '{AGAIN_AND_AGAIN}{words}' >&2; exec sleep 60\n"
+    with deceived(server, refusal) as refused, pytest.raises(FaultError) as told:
+        refused(call, **arguments)
+    assert str(told.value) == f"local: what it is logged in to with (`backup_credentials`) is refused: {words}"
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("words", "is_vain"),
+    [
+        (f"{AGAIN_AND_AGAIN}The AWS Access Key Id you provided does not exist in our records.", True),
+        ("List(key) returned error, retrying after 1m5s: Error response code SignatureDoesNotMatch.", True),
+        (f"{AGAIN_AND_AGAIN}dial tcp 203.0.113.5:443: connect: connection refused", False),
+        ("error: lstat /srv/NoSuchBucket: Stat(a) returned error, retrying after 1s: NoSuchBucket", False),
+    ],
+)
+def test_only_what_an_object_storage_says_for_good_ends_restic_before_its_time(
+    server: BackupServer, words: str, is_vain: bool
+) -> None:
+    with deceived(server, f"echo '{words}' >&2; sleep 1.5; exit 1\n") as program, pytest.raises(FaultError) as told:
+        program("init", target="local")
+    assert ("is refused" in str(told.value)) == is_vain
+    assert words.rpartition(": ")[2] in str(told.value)
+
+
+def test_a_bucket_that_is_not_there_yet_is_made_with_its_repository(server: BackupServer, repository: Path) -> None:
+    words = f"""
+if test "$1" = init; then cp -r {repository} {server.backups / "repository"}; exit; fi
+test ! -e {server.backups / "repository"} || exec {{restic}} "$@"
+echo '{AGAIN_AND_AGAIN}The specified bucket does not exist' >&2
+exec sleep 60
+"""
+    with deceived(server, words) as program:
+        program("write", slug=SLUG)
+        with pytest.raises(FaultError, match=r"local: there is no repository at .* yet"):
+            program("store", slug=SLUG, target="local")
+        assert program("init", target="local") == {"created": True}
+        backed_up(program)
+
+
+def test_what_a_program_said_last_is_told_where_it_was_not_done_in_time() -> None:
+    argv = ["sh", "-c", "echo 'Stat returned error: nobody is there' >&2; exec sleep 60"]
+    began = time.monotonic()
+    with pytest.raises(BackupError, match=r"^sh was not done after 1 s: Stat returned error: nobody is there$"):
+        programs.run(argv, timeout=1)
+    assert time.monotonic() - began < 30
 
 
 def put_snapshot(server: BackupServer, folder: Path, name: str, time: str = "") -> None:
