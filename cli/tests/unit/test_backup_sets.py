@@ -749,6 +749,72 @@ def test_two_snapshots_of_one_and_the_same_set_are_no_dispute(server: BackupServ
     assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == name
 
 
+def copy_sets(server: BackupServer, source: Path, to: Path) -> None:
+    """Copy every snapshot of a repository into another one, as an operator does by hand."""
+    key = str(server.root / "key")
+    environment = {
+        **os.environ,
+        "RESTIC_REPOSITORY": str(to),
+        "RESTIC_PASSWORD_FILE": key,
+        "RESTIC_FROM_PASSWORD_FILE": key,
+    }
+    argv = [server.restic, "copy", "--quiet", "--from-repo", str(source)]
+    subprocess.run(argv, env=environment, capture_output=True, check=True)
+
+
+def test_a_target_whose_sets_were_copied_into_a_new_repository_has_the_same_sets(
+    server: BackupServer, with_second: Serving, other_repository: Path
+) -> None:
+    """Each of them has another id there, and nothing tells that this server stored it but what it holds."""
+    names = []
+    for _ in range(2):
+        names.append(backed_up(with_second))
+        with_second("store", slug=SLUG, target="second")
+    with_second("sets")
+    old = server.root / "old"
+    (server.root / "second").rename(old)
+    shutil.copytree(other_repository, server.root / "second")
+    copy_sets(server, old, server.root / "second")
+    assert [(row["set"], row["targets"], row["disputed"]) for row in with_second("sets")] == [
+        (name, ["local", "second"], []) for name in names
+    ]
+    folder = server.backups / "fetched"
+    assert with_second("fetch", slug=SLUG, target="second", folder=str(folder))["set"] == names[1]
+    assert with_second("row", slug=SLUG, target="second", set=names[0])["title"] == "Tech School"
+    # The next one is stored there as ever, and one that somebody else puts there is as suspicious as ever.
+    names.append(backed_up(with_second))
+    with_second("store", slug=SLUG, target="second")
+    with_second("sets")
+    [own] = [row["id"] for row in snapshots(server, f"set={names[0]}")]
+    given = settings.read(server.root / "backups.json")
+    Repository(given, given.target("local")).forget([own])
+    put_snapshot(server, forged(server, names[0]), names[0], FORGED)
+    assert [row["disputed"] for row in with_second("sets")] == [["local"], [], []]
+
+
+def test_sets_that_an_operator_copies_to_a_target_that_has_them_already_are_no_dispute(
+    server: BackupServer, with_second: Serving
+) -> None:
+    name = backed_up(with_second)
+    # What lies around the set is another when it is stored in the second target.
+    (server.backups / "spool/beside").touch()
+    with_second("store", slug=SLUG, target="second")
+    with_second("sets")
+    copy_sets(server, server.backups / "repository", server.root / "second")
+    given = settings.read(server.root / "backups.json")
+    second = Repository(given, given.target("second"))
+    own = server.standing()["schools"][SLUG]["sets"]["second"]["snapshot"]
+    assert len(second.snapshots()) == 2
+    assert [row["disputed"] for row in with_second("sets")] == [[]]
+    # Of two of one moment, it may be the server's own that is let go of.
+    second.forget([own])
+    assert [row["disputed"] for row in with_second("sets")] == [[]]
+    assert with_second("fetch", slug=SLUG, target="second", folder=str(server.backups / "fetched"))["set"] == name
+    # A new server knows neither.
+    (server.backups / "standing.json").unlink()
+    assert [row["disputed"] for row in with_second("sets")] == [[]]
+
+
 def test_after_a_break_in_what_came_since_is_laid_aside_as_the_guide_says(
     server: BackupServer, program: Serving
 ) -> None:
