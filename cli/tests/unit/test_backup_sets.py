@@ -749,6 +749,15 @@ def test_two_snapshots_of_one_and_the_same_set_are_no_dispute(server: BackupServ
     assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == name
 
 
+@pytest.mark.parametrize("name", ["20260101T000000Z-x", "x-y", "99999999T999999Z", "../../etc", ""])
+def test_a_snapshot_by_a_name_that_no_set_can_have_is_none(server: BackupServer, program: Serving, name: str) -> None:
+    true = backed_up(program)
+    put_snapshot(server, server.backups / "spool" / SLUG, name)
+    assert [row["set"] for row in program("sets")] == [true]
+    assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == true
+    assert server.run("run")[0] == 0
+
+
 def copy_sets(server: BackupServer, source: Path, to: Path) -> None:
     """Copy every snapshot of a repository into another one, as an operator does by hand."""
     key = str(server.root / "key")

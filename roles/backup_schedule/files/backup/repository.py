@@ -8,7 +8,8 @@ from pathlib import Path
 
 from backup import programs
 from backup.errors import BackupError, LockedError, VainError
-from backup.sets import order
+from backup.sets import moment_of_name, order
+from backup.settings import checked_slug
 
 # Always the same, so that restic finds what it stored before; a server's name may change.
 HOST = "schools"
@@ -126,7 +127,7 @@ class Repository:
         """Return the snapshots of a kind, oldest first; tags: more that they must have, such as school.
 
         Of each: snapshot, tree (what it holds, as a hash), path, time, bytes (None where restic does not know), and its
-        tags by name.
+        tags by name. One of a set by a name that no set can have is left out.
         """
         wanted = ",".join(f"{name}={value}" for name, value in {"kind": kind, **tags}.items())
         done = self._restic("snapshots", "--json", "--no-lock", "--tag", wanted, timeout=_LIST_S)
@@ -138,14 +139,17 @@ class Repository:
             {
                 "snapshot": row["id"],
                 "tree": row["tree"],
-                "path": row["paths"][0],
+                "path": (row.get("paths") or [""])[0],
                 "time": row["time"],
                 "bytes": (row.get("summary") or {}).get("total_bytes_processed"),
                 "tags": dict(tag.partition("=")[::2] for tag in row.get("tags") or []),
             }
             for row in rows
         ]
-        return sorted(found, key=lambda one: (one["time"], order(one["tags"].get("set", ""))))
+        if kind != SET:
+            return sorted(found, key=lambda one: one["time"])
+        found = [one for one in found if _is_of_a_set(one["tags"])]
+        return sorted(found, key=lambda one: (one["time"], order(one["tags"]["set"])))
 
     def fetch(self, snapshot, folder):
         """Bring back what a snapshot holds into a new folder. snapshot: one of `snapshots`."""
@@ -241,6 +245,16 @@ class Repository:
             "RESTIC_CACHE_DIR": str(self._settings.cache),
             "TZ": "UTC",
         }
+
+
+def _is_of_a_set(tags):
+    """Say whether a snapshot may be a set's: whoever got the server's key can store one by any name."""
+    try:
+        checked_slug(tags.get("school"))
+        moment_of_name(tags.get("set"))
+    except BackupError:
+        return False
+    return True
 
 
 def _object(line):

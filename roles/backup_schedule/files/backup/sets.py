@@ -47,8 +47,12 @@ def name_for(moment, before=None):
 
 
 def moment_of_name(name):
-    """Return the moment at which the set of a name was taken."""
-    return datetime.strptime(checked_set(name).partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    """Return the moment at which the set of a name was taken; raises BackupError for what cannot be one."""
+    text = checked_set(name).partition("-")[0]
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise BackupError(f"{name!r} cannot be the name of a set") from None
 
 
 def order(name):
