@@ -1050,6 +1050,27 @@ def test_each_school_keeps_what_its_own_policy_says(server: BackupServer, progra
     assert sorted(row["slug"] for row in program("sets")) == ["other-school", SLUG, SLUG]
 
 
+def test_what_a_target_did_not_let_go_of_is_a_fault_whatever_restic_makes_of_it(
+    server: BackupServer, program: Serving
+) -> None:
+    for _ in range(3):
+        backed_up(program)
+    # It ends with 0 where a target takes what is stored and refuses to remove it.
+    words = """
+test "$1" = forget || exec {restic} "$@"
+echo 'Remove(<snapshot/ab>) failed: client.RemoveObject: Access Denied' >&2
+exec {restic} "$@" --dry-run
+"""
+    with deceived(server, words) as other:
+        told = other("forget", slugs=[SLUG])["local"]
+        assert told == {"removed": 0, "fault": "local: 1 of 1 snapshots are still there, though they were to go"}
+        told = other("erase", slug=SLUG)["local"]
+        assert told == {"removed": 0, "fault": "local: 3 of 3 snapshots are still there, though they were to go"}
+    assert server.standing()["targets"]["local"]["kept"]
+    assert len(program("sets")) == 3
+    assert program("erase", slug=SLUG) == {"local": {"removed": 3, "fault": None}}
+
+
 def test_nothing_is_removed_from_an_append_only_target(server: BackupServer, repository: Path) -> None:
     server.targets["local"]["append_only"] = True
     server.write_settings()

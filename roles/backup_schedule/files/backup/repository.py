@@ -163,10 +163,11 @@ class Repository:
         return self._restic("dump", inside, name, "--no-lock", timeout=_LIST_S).stdout.decode()
 
     def forget(self, snapshots):
-        """Remove snapshots by their ids."""
+        """Remove snapshots by their ids; raises BackupError for those that stay."""
         self._demand_removing()
         for start in range(0, len(snapshots), _AT_ONCE):
             self._restic("forget", "--quiet", *snapshots[start : start + _AT_ONCE])
+        self._demand_gone(snapshots)
 
     def keep(self, slugs, policy):
         """Remove those sets of schools that a policy does not keep, each school for itself; return how many.
@@ -181,7 +182,7 @@ class Repository:
 
     def _keep(self, tags, policy):
         self._demand_removing()
-        removed = 0
+        removed = []
         options = [option for name, number in policy.items() if number for option in (f"--keep-{name}", str(number))]
         for start in range(0, len(tags), _AT_ONCE):
             # A school's sets all have one path, which no other school's have.
@@ -189,8 +190,19 @@ class Repository:
             for tag in tags[start : start + _AT_ONCE]:
                 argv += ["--tag", tag]
             groups = json.loads(self._restic(*argv).stdout or "[]") or []
-            removed += sum(len(group.get("remove") or []) for group in groups)
-        return removed
+            removed += [one["id"] for group in groups for one in group.get("remove") or []]
+        self._demand_gone(removed)
+        return len(removed)
+
+    def _demand_gone(self, snapshots):
+        """Raise BackupError if any of these is still there: to restic it is no failure where a target keeps it."""
+        if not snapshots:
+            return
+        left = {*snapshots} & {*self._restic("list", "snapshots", "--no-lock", timeout=_LIST_S).stdout.decode().split()}
+        if left:
+            raise BackupError(
+                f"{self.target.name}: {len(left)} of {len(snapshots)} snapshots are still there, though they were to go"
+            )
 
     # --- restic ------------------------------------------------------------------------------------------------------
 
