@@ -10,15 +10,16 @@ import secrets
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import network
 import yaml
 from journey import Journey
+from network import docker
 
 USER, FOLDER = "keeper", "/vault/schools"
 # As platform.yml and the vault of the inventory name the two targets.
@@ -27,7 +28,6 @@ _PORT = 8000
 _KNOWN = "/etc/ssh/vault/keeper.pub"
 # Of the server: what it logs in with by SFTP it makes by itself.
 _SERVERS_KEY = "/etc/schools/backup/ssh/id_ed25519.pub"
-_NETWORKS = 200
 _SERVE = f"""
 set -e
 id {USER} >/dev/null 2>&1 || useradd --create-home --shell /usr/sbin/nologin {USER}
@@ -71,7 +71,7 @@ class Vault:
 
     def run(self, *argv: str) -> str:
         """Run a program in it and return its stdout."""
-        return _docker("exec", self.name, *argv)
+        return docker("exec", self.name, *argv)
 
     def packs(self, folder: str = FOLDER) -> list[str]:
         """Return the files that hold the data of a repository, the largest first."""
@@ -84,20 +84,20 @@ class Vault:
 
     def connect(self, server: str) -> None:
         """Connect a server's container to the vault's network."""
-        _docker("network", "connect", self.name, server)
+        network.connect(self.name, server)
 
     def let_in(self, lab: Journey) -> None:
         """Let the lab's server in by SFTP, as the owner of a vault does when somebody shows them its public key."""
-        _docker("exec", "-i", self.name, "tee", "--append", _KNOWN, text=lab.on_server("cat", _SERVERS_KEY))
+        docker("exec", "-i", self.name, "tee", "--append", _KNOWN, text=lab.on_server("cat", _SERVERS_KEY))
 
     @contextmanager
     def gone(self) -> Iterator[None]:
         """Take it off the world for as long as the block runs."""
-        _docker("kill", self.name)
+        docker("kill", self.name)
         try:
             yield
         finally:
-            _docker("start", self.name)
+            docker("start", self.name)
             self.until_it_listens()
 
     def until_it_listens(self) -> None:
@@ -105,28 +105,28 @@ class Vault:
         deadline = time.monotonic() + 30
         while not self.run("ss", "--listening", "--tcp", "--numeric", "--no-header", "sport = :22"):
             if time.monotonic() > deadline:
-                raise AssertionError(f"the vault does not listen:\n{_docker('logs', self.name)}")
+                raise AssertionError(f"the vault does not listen:\n{docker('logs', self.name)}")
             time.sleep(0.1)
 
 
 @contextmanager
 def vault_beside(lab: Journey, folder: Path) -> Iterator[Vault]:
     """Run a vault beside the lab's server for as long as the block runs. folder: for a key that is made."""
-    image = json.loads(_docker("inspect", lab.container))[0]["Config"]["Image"]
+    image = json.loads(docker("inspect", lab.container))[0]["Config"]["Image"]
     name = f"vault-{lab.container[:12]}"
     _take_away(name)
-    address = _make_network(name)
+    address = f"{network.make(name)}.10"
     key = folder / "vault_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "schools", "-f", str(key)], check=True)
     password = secrets.token_urlsafe(24)
     known = {"KEEPER": key.with_suffix(".pub").read_text().strip(), "STORE": f"{USER}:{password}"}
     words = [f"--env={variable}={value}" for variable, value in known.items()]
     try:
-        _docker(
+        docker(
             "create", "--init", "--name", name, "--network", name, "--ip", address, *words, image, "sh", "-c", _SERVE
         )
-        _docker("cp", str(Path(__file__).with_name("append_only.py")), f"{name}:/usr/local/lib/append_only.py")
-        _docker("start", name)
+        docker("cp", str(Path(__file__).with_name("append_only.py")), f"{name}:/usr/local/lib/append_only.py")
+        docker("start", name)
         vault = Vault(name, address, key.read_text(), "", password)
         vault.until_it_listens()
         host_key = " ".join(vault.run("cat", "/etc/ssh/vault/host_key.pub").split()[:2])
@@ -134,7 +134,7 @@ def vault_beside(lab: Journey, folder: Path) -> Iterator[Vault]:
         vault.connect(lab.container)
         yield vault
     finally:
-        _docker("network", "disconnect", "--force", name, lab.container, check=False)
+        network.disconnect(name, lab.container)
         _take_away(name)
 
 
@@ -175,26 +175,6 @@ def _ansible_vault(lab: Journey, verb: str, *words: str, text: str = "") -> str:
     return done.stdout
 
 
-def _make_network(name: str) -> str:
-    """Make a network with addresses that nobody else has, and return one for the vault."""
-    first = zlib.crc32(name.encode())
-    for number in range(first, first + _NETWORKS):
-        part = f"198.18.{60 + number % 190}"
-        made = subprocess.run(
-            ["docker", "network", "create", "--subnet", f"{part}.0/24", name], capture_output=True, text=True
-        )
-        if made.returncode == 0:
-            return f"{part}.10"
-    raise AssertionError(made.stderr)
-
-
 def _take_away(name: str) -> None:
-    _docker("rm", "--force", "--volumes", name, check=False)
-    _docker("network", "rm", name, check=False)
-
-
-def _docker(*arguments: str, check: bool = True, text: str = "") -> str:
-    done = subprocess.run(["docker", *arguments], input=text, capture_output=True, text=True)
-    if check and done.returncode != 0:
-        raise AssertionError(f"docker {' '.join(arguments[:3])}: {done.stderr}")
-    return done.stdout
+    docker("rm", "--force", "--volumes", name, check=False)
+    network.remove(name)

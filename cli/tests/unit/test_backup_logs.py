@@ -770,6 +770,61 @@ def test_of_two_logs_of_one_name_that_are_not_the_same_a_new_server_takes_neithe
 
 @needs_server
 @pytest.mark.usefixtures("targets")
+def test_what_a_snapshot_cannot_hold_of_logs_is_told_and_left_out(lonely: World) -> None:
+    lonely.take()
+    stream = lonely.manifest["database"]["log"]["stream"]
+    vault = Repository(lonely.settings, lonely.settings.target("vault"))
+    (lonely.folder / "some").mkdir()
+    (lonely.folder / "some/file").write_text("x")
+    said = [
+        ("schools-bin.000001", "schools-bin.9999999999"),
+        ("schools-bin.000001", "schools-bin.000000"),
+        ("schools-bin.000001", "schools-bin.1"),
+        ("schools-bin.000001", "other-bin.000002"),
+        ("schools-bin.000001", "schools-bin.last"),
+        ("schools-bin.first", "schools-bin.000001"),
+        ("schools-bin.000001", "9" * 5000),
+        ("../../schools-bin.000001", "../../schools-bin.000001"),
+        ("schools-bin.000001", ""),
+        ("", ""),
+    ]
+    forged = []
+    for first, last in said:
+        tags = {"kind": "logs", "stream": stream, "first": first, "last": last}
+        forged.append(vault.store(lonely.folder / "some", tags, sets.now()))
+    lonely.server.run(ADD_USER.format(1), SCHOOL)
+    until = lonely.settle()
+    with pytest.raises(BackupError) as told:
+        logs.archive(lonely.settings)
+    for snapshot in forged:
+        assert f"the snapshot {snapshot['snapshot'][:8]} in vault" in str(told.value)
+    assert len(str(told.value)) < 10_000
+    wanted = lonely.content(SCHOOL)
+    # What is true is there all the same, and is enough for a server that has nothing else.
+    shutil.rmtree(lonely.settings.backups / "logs")
+    lonely.server.run("RESET MASTER")
+    lonely.replay(until, "vault", or_before=True)
+    assert lonely.content(SIDE) == wanted
+    lonely.begin_again()
+    with pytest.raises(BackupError, match=rf"`--or-before` goes .* {forged[0]['snapshot'][:8]} in vault"):
+        lonely.replay(lonely.settle(), "vault")
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
+def test_more_logs_than_one_snapshot_may_hold_are_stored_as_several(
+    lonely: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_AT_ONCE", 2)
+    for number in range(5):
+        lonely.server.run(ADD_USER.format(number), SCHOOL)
+    assert logs.archive(lonely.settings)["files"] >= 5
+    assert logs.archive(lonely.settings) == {"files": 0, "bytes": 0}
+    assert len(Repository(lonely.settings, lonely.settings.target("vault")).snapshots("logs")) >= 3
+
+
+@needs_server
+@pytest.mark.usefixtures("targets")
 def test_a_target_that_has_no_log_of_a_set_has_the_set_alone(lonely: World) -> None:
     lonely.take()
     was = lonely.content(SIDE)

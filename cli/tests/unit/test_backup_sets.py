@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backup import fetching, sets, settings, standing
+from backup import fetching, programs, sets, settings, standing
 from backup.calls import Calls
 from backup.errors import BackupError, ChangedError
 from backup.repository import Repository
@@ -532,6 +532,67 @@ def test_a_wrong_key_opens_nothing(server: BackupServer, program: Serving) -> No
     assert not (server.backups / "fetched").exists()
 
 
+AGAIN_AND_AGAIN = "Stat(<config/>) returned error, retrying after 571.938582ms: Stat: "
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [("init", {"target": "local"}), ("sets", {}), ("store", {"slug": SLUG, "target": "local"})],
+)
+def test_an_object_storage_that_refuses_a_secret_is_told_of_at_once(
+    server: BackupServer, program: Serving, call: str, arguments: dict[str, str]
+) -> None:
+    program("write", slug=SLUG)
+    words = "The request signature we calculated does not match the signature you provided. Check your key."
+    began = time.monotonic()
+    refusal = f"echo '{AGAIN_AND_AGAIN}{words}' >&2; exec sleep 60\n"
+    with deceived(server, refusal) as refused, pytest.raises(FaultError) as told:
+        refused(call, **arguments)
+    assert str(told.value) == f"local: what it is logged in to with (`backup_credentials`) is refused: {words}"
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("words", "is_vain"),
+    [
+        (f"{AGAIN_AND_AGAIN}The AWS Access Key Id you provided does not exist in our records.", True),
+        ("List(key) returned error, retrying after 1m5s: Error response code SignatureDoesNotMatch.", True),
+        (f"{AGAIN_AND_AGAIN}dial tcp 203.0.113.5:443: connect: connection refused", False),
+        ("error: lstat /srv/NoSuchBucket: Stat(a) returned error, retrying after 1s: NoSuchBucket", False),
+    ],
+)
+def test_only_what_an_object_storage_says_for_good_ends_restic_before_its_time(
+    server: BackupServer, words: str, is_vain: bool
+) -> None:
+    with deceived(server, f"echo '{words}' >&2; sleep 1.5; exit 1\n") as program, pytest.raises(FaultError) as told:
+        program("init", target="local")
+    assert ("is refused" in str(told.value)) == is_vain
+    assert words.rpartition(": ")[2] in str(told.value)
+
+
+def test_a_bucket_that_is_not_there_yet_is_made_with_its_repository(server: BackupServer, repository: Path) -> None:
+    words = f"""
+if test "$1" = init; then cp -r {repository} {server.backups / "repository"}; exit; fi
+test ! -e {server.backups / "repository"} || exec {{restic}} "$@"
+echo '{AGAIN_AND_AGAIN}The specified bucket does not exist' >&2
+exec sleep 60
+"""
+    with deceived(server, words) as program:
+        program("write", slug=SLUG)
+        with pytest.raises(FaultError, match=r"local: there is no repository at .* yet"):
+            program("store", slug=SLUG, target="local")
+        assert program("init", target="local") == {"created": True}
+        backed_up(program)
+
+
+def test_what_a_program_said_last_is_told_where_it_was_not_done_in_time() -> None:
+    argv = ["sh", "-c", "echo 'Stat returned error: nobody is there' >&2; exec sleep 60"]
+    began = time.monotonic()
+    with pytest.raises(BackupError, match=r"^sh was not done after 1 s: Stat returned error: nobody is there$"):
+        programs.run(argv, timeout=1)
+    assert time.monotonic() - began < 30
+
+
 def put_snapshot(server: BackupServer, folder: Path, name: str, time: str = "", school: str = SLUG) -> None:
     """Store a folder as whoever got the server's key can, under the name of a set and at a time of their own."""
     repository, key = str(server.backups / "repository"), str(server.root / "key")
@@ -686,6 +747,81 @@ def test_two_snapshots_of_one_and_the_same_set_are_no_dispute(server: BackupServ
     (server.backups / "standing.json").unlink()
     assert [row["disputed"] for row in program("sets", slug=SLUG)] == [[]]
     assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == name
+
+
+@pytest.mark.parametrize("name", ["20260101T000000Z-x", "x-y", "99999999T999999Z", "../../etc", ""])
+def test_a_snapshot_by_a_name_that_no_set_can_have_is_none(server: BackupServer, program: Serving, name: str) -> None:
+    true = backed_up(program)
+    put_snapshot(server, server.backups / "spool" / SLUG, name)
+    assert [row["set"] for row in program("sets")] == [true]
+    assert program("fetch", slug=SLUG, folder=str(server.backups / "fetched"))["set"] == true
+    assert server.run("run")[0] == 0
+
+
+def copy_sets(server: BackupServer, source: Path, to: Path) -> None:
+    """Copy every snapshot of a repository into another one, as an operator does by hand."""
+    key = str(server.root / "key")
+    environment = {
+        **os.environ,
+        "RESTIC_REPOSITORY": str(to),
+        "RESTIC_PASSWORD_FILE": key,
+        "RESTIC_FROM_PASSWORD_FILE": key,
+    }
+    argv = [server.restic, "copy", "--quiet", "--from-repo", str(source)]
+    subprocess.run(argv, env=environment, capture_output=True, check=True)
+
+
+def test_a_target_whose_sets_were_copied_into_a_new_repository_has_the_same_sets(
+    server: BackupServer, with_second: Serving, other_repository: Path
+) -> None:
+    """Each of them has another id there, and nothing tells that this server stored it but what it holds."""
+    names = []
+    for _ in range(2):
+        names.append(backed_up(with_second))
+        with_second("store", slug=SLUG, target="second")
+    with_second("sets")
+    old = server.root / "old"
+    (server.root / "second").rename(old)
+    shutil.copytree(other_repository, server.root / "second")
+    copy_sets(server, old, server.root / "second")
+    assert [(row["set"], row["targets"], row["disputed"]) for row in with_second("sets")] == [
+        (name, ["local", "second"], []) for name in names
+    ]
+    folder = server.backups / "fetched"
+    assert with_second("fetch", slug=SLUG, target="second", folder=str(folder))["set"] == names[1]
+    assert with_second("row", slug=SLUG, target="second", set=names[0])["title"] == "Tech School"
+    # The next one is stored there as ever, and one that somebody else puts there is as suspicious as ever.
+    names.append(backed_up(with_second))
+    with_second("store", slug=SLUG, target="second")
+    with_second("sets")
+    [own] = [row["id"] for row in snapshots(server, f"set={names[0]}")]
+    given = settings.read(server.root / "backups.json")
+    Repository(given, given.target("local")).forget([own])
+    put_snapshot(server, forged(server, names[0]), names[0], FORGED)
+    assert [row["disputed"] for row in with_second("sets")] == [["local"], [], []]
+
+
+def test_sets_that_an_operator_copies_to_a_target_that_has_them_already_are_no_dispute(
+    server: BackupServer, with_second: Serving
+) -> None:
+    name = backed_up(with_second)
+    # What lies around the set is another when it is stored in the second target.
+    (server.backups / "spool/beside").touch()
+    with_second("store", slug=SLUG, target="second")
+    with_second("sets")
+    copy_sets(server, server.backups / "repository", server.root / "second")
+    given = settings.read(server.root / "backups.json")
+    second = Repository(given, given.target("second"))
+    own = server.standing()["schools"][SLUG]["sets"]["second"]["snapshot"]
+    assert len(second.snapshots()) == 2
+    assert [row["disputed"] for row in with_second("sets")] == [[]]
+    # Of two of one moment, it may be the server's own that is let go of.
+    second.forget([own])
+    assert [row["disputed"] for row in with_second("sets")] == [[]]
+    assert with_second("fetch", slug=SLUG, target="second", folder=str(server.backups / "fetched"))["set"] == name
+    # A new server knows neither.
+    (server.backups / "standing.json").unlink()
+    assert [row["disputed"] for row in with_second("sets")] == [[]]
 
 
 def test_after_a_break_in_what_came_since_is_laid_aside_as_the_guide_says(
@@ -1080,6 +1216,27 @@ def test_each_school_keeps_what_its_own_policy_says(server: BackupServer, progra
     assert program("forget", slugs=[SLUG]) == {"local": {"removed": 1, "fault": None}}
     assert program("forget", prune=True) == {"local": {"removed": 2, "fault": None}}
     assert sorted(row["slug"] for row in program("sets")) == ["other-school", SLUG, SLUG]
+
+
+def test_what_a_target_did_not_let_go_of_is_a_fault_whatever_restic_makes_of_it(
+    server: BackupServer, program: Serving
+) -> None:
+    for _ in range(3):
+        backed_up(program)
+    # It ends with 0 where a target takes what is stored and refuses to remove it.
+    words = """
+test "$1" = forget || exec {restic} "$@"
+echo 'Remove(<snapshot/ab>) failed: client.RemoveObject: Access Denied' >&2
+exec {restic} "$@" --dry-run
+"""
+    with deceived(server, words) as other:
+        told = other("forget", slugs=[SLUG])["local"]
+        assert told == {"removed": 0, "fault": "local: 1 of 1 snapshots are still there, though they were to go"}
+        told = other("erase", slug=SLUG)["local"]
+        assert told == {"removed": 0, "fault": "local: 3 of 3 snapshots are still there, though they were to go"}
+    assert server.standing()["targets"]["local"]["kept"]
+    assert len(program("sets")) == 3
+    assert program("erase", slug=SLUG) == {"local": {"removed": 3, "fault": None}}
 
 
 def test_nothing_is_removed_from_an_append_only_target(server: BackupServer, repository: Path) -> None:

@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import time
+from collections.abc import Callable
 
 import pytest
 from conftest import SCHOOLS
@@ -19,6 +21,7 @@ TIMERS = (
     "schools-backup-alarm",
 )
 KEY = "/etc/schools/backup/key"
+INVENTORY = "schools-backup-inventory.service"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,21 @@ def call(lab: Journey, name: str, **arguments: object) -> object:
     assert answer["id"] == 1
     assert "fault" not in answer, answer["fault"]
     return answer["result"]
+
+
+def state_of(lab: Journey, unit: str) -> str:
+    """Return what systemd says that a unit does."""
+    return lab.on_server("systemctl", "show", "--property=ActiveState", "--value", unit).strip()
+
+
+def becomes(ask: Callable[[], bool]) -> bool:
+    """Ask until the answer is yes, for half a minute."""
+    deadline = time.monotonic() + 30
+    while not ask():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def converged_with(lab: Journey, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -86,6 +104,30 @@ def test_the_other_timers_work_within_their_walls_too(lab: Journey, verb: str) -
     unit = f"schools-backup-{verb}.service"
     lab.on_server("systemctl", "start", unit)
     assert lab.on_server("systemctl", "show", "--property=Result", unit).strip() == "Result=success"
+
+
+@pytest.mark.parametrize(
+    ("state", "place_of"),
+    [("active", "ExecStart"), ("deactivating", "ExecStopPost")],
+    ids=["it has looked", "it has looked once more"],
+)
+def test_an_inventory_that_changes_when_a_run_has_looked_at_it_does_not_wait_for_the_next_hour(
+    lab: Journey, state: str, place_of: str
+) -> None:
+    folder = f"/run/systemd/system/{INVENTORY}.d"
+    looked = f"[Service]\n{place_of}=\n{place_of}=/bin/sleep 3\n"
+    lab.on_server("sh", "-c", f"mkdir {folder}; cat >{folder}/looked.conf; systemctl daemon-reload", stdin=looked)
+    try:
+        lab.on_server("systemctl", "start", "--no-block", INVENTORY)
+        assert becomes(lambda: state_of(lab, INVENTORY) == state)
+        changed = {"schools.yml": f"# {state}\n"}
+        assert call(lab, "keep_inventory", files=changed) == {"lacking": ["local"]}
+        lab.on_server("systemctl", "start", "--no-block", INVENTORY)
+        assert state_of(lab, INVENTORY) == state
+        assert becomes(lambda: call(lab, "keep_inventory", files=changed) == {"lacking": []})
+    finally:
+        lab.on_server("sh", "-c", f"rm -r {folder}; systemctl daemon-reload")
+        lab.schoolctl("backup-targets", "init")
 
 
 def test_the_key_is_in_no_journal_and_no_listing(lab: Journey, key: str) -> None:

@@ -169,11 +169,12 @@ class Calls:
             )
         if slug is None:
             for place in asked:
-                names = {}
+                there = {}
                 for (school, name), places in found.items():
                     if place in places:
-                        names.setdefault(school, set()).add(name)
-                standing.listed(self._settings, place, names)
+                        own = [one["tree"] for one in places[place] if one["own"]]
+                        there.setdefault(school, {})[name] = own
+                standing.listed(self._settings, place, there)
         return sorted(rows, key=lambda row: (*sets.order(row["set"]), row["slug"]))
 
     def fetch(self, slug, folder, set=None, before=None, target=None, or_older=False):  # noqa: A002 (the callers' word)

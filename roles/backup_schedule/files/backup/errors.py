@@ -27,3 +27,7 @@ class DisputedError(BackupError):
 
 class EndedError(BackupError):
     """Report words of a program that ended before they were complete."""
+
+
+class VainError(BackupError):
+    """Report what a program says that tries again and again what cannot come about."""

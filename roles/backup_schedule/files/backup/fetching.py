@@ -21,7 +21,8 @@ def copies(settings, slug=None, target=None):
     """Return every stored set, asked of the repositories, and by target what was wrong with those that did not answer.
 
     The sets are by slug and name; of each, its snapshots by target: where this server knows which one it stored, that
-    alone, with `own` true, or, if that is gone, those in its place, with `replaced` true. slug, target: None for all.
+    alone, with `own` true, or, if that is gone, those in its place, with `replaced` true. A copy of what it stored, by
+    whoever and under whatever id, is as good as that. slug, target: None for all.
     What says to be a set and cannot be one is left out, and noted when all of a target were asked for. Raises
     BackupError if a target that was named does not answer, or none does.
     """
@@ -41,9 +42,10 @@ def copies(settings, slug=None, target=None):
     for (school, name), places in found.items():
         for place, snapshots in places.items():
             stored = _stored(known.get(school, {}), name, place)
-            own = [{**one, "own": True, "replaced": False} for one in snapshots if one["snapshot"] == stored]
             others = [{**one, "own": False, "replaced": stored is not None} for one in snapshots]
-            places[place] = own or _by_content(Repository(settings, settings.target(place)), others)
+            places[place] = _own(known.get(school, {}), name, stored, snapshots) or _by_content(
+                Repository(settings, settings.target(place)), others
+            )
     if faults and (target is not None or len(faults) == len(settings.targets)):
         raise BackupError("; ".join(faults.values()))
     return found, faults
@@ -62,6 +64,14 @@ def _stored(school, name, place):
     newest = school.get("sets", {}).get(place, {})
     known = school.get("known", {}).get(name, {}).get("snapshots", {}).get(place)
     return known or (newest.get("snapshot") if newest.get("newest") == name else None)
+
+
+def _own(school, name, stored, snapshots):
+    """Return the snapshot of a set that this server stored; if it is gone, those that hold the same to the last bit."""
+    trees = school.get("known", {}).get(name, {}).get("trees", ())
+    found = [one for one in snapshots if one["snapshot"] == stored]
+    found = found or [one for one in snapshots if one["tree"] in trees]
+    return [{**one, "own": True, "replaced": False} for one in found]
 
 
 def _by_content(repository, snapshots):

@@ -25,6 +25,9 @@ from backup.repository import LOGS, Repository
 
 _STREAM_FILE = "schools-stream"
 _STREAM = re.compile(r"[0-9a-f]{16}")
+_LOG = re.compile(r"([A-Za-z0-9_-]{1,64})\.([0-9]{6,10})")
+# So many are stored as one snapshot at most: one that says to hold more is nobody's who is honest.
+_AT_ONCE = 10_000
 _HEAD_BYTES = 4096
 _MARK_LIES = 21
 _PATIENCE_S = 60
@@ -60,7 +63,8 @@ def archive(settings):
         stored, everywhere = set(), set(stream.kept())
         for target in settings.targets.values():
             try:
-                there = stream.stored(target)
+                there, forged = stream.stored(target)
+                faults += forged
                 if any(number_of(name) >= number_of(stream.open) for name in there):
                     # Set back as a whole, backups and all: what it writes from now on is another story.
                     with _alone(settings):
@@ -117,7 +121,7 @@ def replay(settings, folder, database, until, target=None, or_before=False):
         try:
             played = _play(settings, found, position, speaker, moment, or_before)
         except _EndedError as end:
-            raise BackupError(_said_of(end, manifest, target)) from None
+            raise BackupError("; ".join([_said_of(end, manifest, target), *found.forged])) from None
     reached = played["reached"]
     return {
         "events_until": _iso(played["last"]) if played["last"] else None,
@@ -158,7 +162,7 @@ class _Kept:
         return _kept(self.folder)
 
     def stored(self, target):
-        """Return where a target has which log: its snapshots, by the log's name."""
+        """Return where a target has which log, and which snapshots are no true ones; see `_stored`."""
         return _stored(self._settings, target, self.name)
 
     def needless(self, target):
@@ -268,7 +272,8 @@ def _clear_old(settings, current):
             continue
         try:
             for target in settings.targets.values():
-                there = old.stored(target)
+                there, forged = old.stored(target)
+                faults += forged
                 there = {*there, *old.needless(target)}
                 old.store(target, [name for name in old.kept() if name not in there])
         except BackupError as fault:
@@ -314,21 +319,38 @@ def _kept(folder):
 
 
 def _stored(settings, target, stream):
-    """Return the snapshots that a target has a log of a stream in, by the log's name."""
-    found = {}
+    """Return the snapshots that a target has a log of a stream in, by the log's name; and which are no true ones.
+
+    Whoever got the server's key can let a snapshot say what they like. One that says what cannot be is left out, with a
+    sentence that tells of it.
+    """
+    found, forged = {}, []
     for row in Repository(settings, target).snapshots(LOGS, stream=stream):
-        name, last = row["tags"].get("first", ""), row["tags"].get("last", "")
-        while name:
+        names = _from_to(row["tags"].get("first", ""), row["tags"].get("last", ""))
+        for name in names:
             found.setdefault(name, []).append(row)
-            name = _after(name) if name != last else ""
-    return found
+        if not names:
+            forged.append(
+                f"the snapshot {row['snapshot'][:8]} in {target.name} is left out, which says to hold logs that no"
+                " snapshot can hold: somebody with the key has stored it"
+            )
+    return found, forged
+
+
+def _from_to(first, last):
+    """Return the names of the logs from one to another; none where they cannot be of one snapshot."""
+    ends = _LOG.fullmatch(first), _LOG.fullmatch(last)
+    if not all(ends) or number_of(last) - number_of(first) >= _AT_ONCE:
+        return []
+    names = [f"{ends[0][1]}.{number:06d}" for number in range(number_of(first), number_of(last) + 1)]
+    return names if [first, last] == [*names[:1], *names[-1:]] else []
 
 
 def _runs(names):
-    """Return names in lists, in each those that follow on each other."""
+    """Return names in lists, in each those that follow on each other, and not too many."""
     runs = []
     for name in names:
-        if runs and _after(runs[-1][-1]) == name:
+        if runs and len(runs[-1]) < _AT_ONCE and _after(runs[-1][-1]) == name:
             runs[-1].append(name)
         else:
             runs.append([name])
@@ -396,7 +418,10 @@ def _said_of(end, manifest, target):
 
 
 class _Found:
-    """The logs of one stream, wherever they are: on this server, or at a target; of one target that is named, there."""
+    """The logs of one stream, wherever they are: on this server, or at a target; of one target that is named, there.
+
+    forged: what is told of snapshots that were left out, once targets were asked.
+    """
 
     def __init__(self, settings, stream, closing, target):
         if not isinstance(stream, str) or not _STREAM.fullmatch(stream):
@@ -406,7 +431,7 @@ class _Found:
         self._targets = [settings.target(target)] if target else list(settings.targets.values())
         self._kept = [] if target else [settings.backups / "logs" / stream]
         self._fetched = settings.backups / "fetched" / f"logs-{stream}"
-        self._known, self._faults = None, []
+        self._known, self._faults, self.forged = None, [], []
         shutil.rmtree(self._fetched, ignore_errors=True)  # of a run that was killed
         closing.callback(shutil.rmtree, self._fetched, ignore_errors=True)
         if settings.database.get("logs") and not target:
@@ -419,6 +444,8 @@ class _Found:
 
     def log(self, name):
         """Return a log by its name, or None where nobody has it; what comes from a target is gone in the end."""
+        if not isinstance(name, str) or not _LOG.fullmatch(name):
+            raise BackupError(f"{name!r} cannot be the name of a log")
         for folder in (*self._kept, self._fetched):
             with contextlib.suppress(FileNotFoundError):
                 return Log(folder / name)
@@ -454,10 +481,11 @@ class _Found:
 
     def _ask(self, target):
         try:
-            rows = _stored(self._settings, target, self._stream)
+            rows, forged = _stored(self._settings, target, self._stream)
         except BackupError as fault:
             self._faults.append(str(fault))
         else:
+            self.forged += forged
             self._known = {**{log: (target, some) for log, some in rows.items()}, **self._known}
 
 

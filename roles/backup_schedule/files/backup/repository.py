@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
 from backup import programs
-from backup.errors import BackupError, LockedError
+from backup.errors import BackupError, LockedError, VainError
 
 # Always the same, so that restic finds what it stored before; a server's name may change.
 HOST = "schools"
@@ -20,6 +21,17 @@ _PATIENCE = f"{_PATIENCE_S // 60}m"
 # restic itself tries for a quarter of an hour to reach a target that is gone.
 _REACH_S = 45
 _LIST_S = 600
+# So it does where an object storage knows no such bucket, or refuses what it is logged in to with: in S3's own words,
+# those of other makers, and the codes of those that have no words. Only at the beginning of a line of restic's, since
+# the name of somebody's file may say anything.
+_NO_BUCKET = re.compile("bucket does not exist|NoSuchBucket")
+_VAIN = re.compile(
+    rb"^\w+\([^)]*\) returned error, retrying after \S+ (?:Stat: )?(.*(?:bucket does not exist|NoSuchBucket"
+    rb"|request signature we calculated does not match|SignatureDoesNotMatch|Signature validation failed"
+    rb"|Access Key Id you provided does not exist|InvalidAccessKeyId|Malformed Access Key Id"
+    rb"|between the request time and the server's time is too large|RequestTimeTooSkewed).*)$",
+    re.MULTILINE,
+)
 # What an operating system lets one program be told, roughly, in snapshots.
 _AT_ONCE = 500
 
@@ -146,10 +158,11 @@ class Repository:
         return self._restic("dump", inside, name, "--no-lock", timeout=_LIST_S).stdout.decode()
 
     def forget(self, snapshots):
-        """Remove snapshots by their ids."""
+        """Remove snapshots by their ids; raises BackupError for those that stay."""
         self._demand_removing()
         for start in range(0, len(snapshots), _AT_ONCE):
             self._restic("forget", "--quiet", *snapshots[start : start + _AT_ONCE])
+        self._demand_gone(snapshots)
 
     def keep(self, slugs, policy):
         """Remove those sets of schools that a policy does not keep, each school for itself; return how many.
@@ -164,7 +177,7 @@ class Repository:
 
     def _keep(self, tags, policy):
         self._demand_removing()
-        removed = 0
+        removed = []
         options = [option for name, number in policy.items() if number for option in (f"--keep-{name}", str(number))]
         for start in range(0, len(tags), _AT_ONCE):
             # A school's sets all have one path, which no other school's have.
@@ -172,8 +185,19 @@ class Repository:
             for tag in tags[start : start + _AT_ONCE]:
                 argv += ["--tag", tag]
             groups = json.loads(self._restic(*argv).stdout or "[]") or []
-            removed += sum(len(group.get("remove") or []) for group in groups)
-        return removed
+            removed += [one["id"] for group in groups for one in group.get("remove") or []]
+        self._demand_gone(removed)
+        return len(removed)
+
+    def _demand_gone(self, snapshots):
+        """Raise BackupError if any of these is still there: to restic it is no failure where a target keeps it."""
+        if not snapshots:
+            return
+        left = {*snapshots} & {*self._restic("list", "snapshots", "--no-lock", timeout=_LIST_S).stdout.decode().split()}
+        if left:
+            raise BackupError(
+                f"{self.target.name}: {len(left)} of {len(snapshots)} snapshots are still there, though they were to go"
+            )
 
     # --- restic ------------------------------------------------------------------------------------------------------
 
@@ -191,23 +215,32 @@ class Repository:
         environment = self._environment()
         good = (0, _ABSENT, _LOCKED, _WRONG_KEY, *also)
         waits = timeout is None or timeout > _PATIENCE_S
+        more = {"environment": environment, "timeout": timeout, "good": good, "vain": _VAIN}
         try:
-            done = programs.run(command, environment=environment, timeout=timeout, good=good)
+            done = programs.run(command, **more)
             if done.returncode == _LOCKED and argv[0] != "unlock" and waits:
                 # Perhaps by one that was killed: restic knows which of its kind are no more.
                 self.unlock()
                 command += ["--retry-lock", _PATIENCE]
-                done = programs.run(command, environment=environment, timeout=timeout, good=good)
+                done = programs.run(command, **more)
+        except VainError as fault:
+            if _NO_BUCKET.search(str(fault)):
+                raise self._absent() from None
+            words = "what it is logged in to with (`backup_credentials`) is refused"
+            raise BackupError(f"{self.target.name}: {words}: {fault}") from None
         except BackupError as fault:
             raise BackupError(f"{self.target.name}: {fault}") from None
         if done.returncode == _ABSENT:
-            raise AbsentError(f"{self.target.name}: there is no repository at {self.target.repository} yet")
+            raise self._absent()
         if done.returncode == _LOCKED:
             waited = _PATIENCE if waits else "a while"
             raise LockedError(f"{self.target.name}: somebody else has been at work on the repository for {waited}")
         if done.returncode == _WRONG_KEY:
             raise BackupError(f"{self.target.name}: the key of this server does not open the repository")
         return done
+
+    def _absent(self):
+        return AbsentError(f"{self.target.name}: there is no repository at {self.target.repository} yet")
 
     def _environment(self):
         own = {name: os.environ[name] for name in ("PATH", "HOME", "SSH_AUTH_SOCK") if name in os.environ}
@@ -221,6 +254,7 @@ class Repository:
             "RESTIC_CACHE_DIR": str(self._settings.cache),
             "TZ": "UTC",
         }
+
 
 
 def _object(line):

@@ -96,14 +96,21 @@ def could_not_store(settings, slug, target, fault):
         place["fault"] = str(fault)
 
 
-def listed(settings, target, names):
-    """Note which sets of each school a target holds, after it was asked. names: of its sets, by slug."""
+def listed(settings, target, there):
+    """Note which sets of each school a target holds, after it was asked.
+
+    there: by slug, by the name of each set, the trees of those of its snapshots that are this server's: by them a copy
+    is known again, which has another id.
+    """
     with changing(settings) as known:
         of_target(known, target)["initialised"] = True
         for slug, school in known["schools"].items():
+            held = there.get(slug, {})
             for name, entry in list(school["known"].items()):
                 others = {*entry["targets"]} - {target}
-                entry["targets"] = sorted(others | ({target} if name in names.get(slug, ()) else set()))
+                entry["targets"] = sorted(others | ({target} if name in held else set()))
+                if held.get(name):
+                    entry["trees"] = sorted({*entry.get("trees", ()), *held[name]})
                 if not entry["targets"] and name != max(school["known"], key=sets.order):
                     del school["known"][name]
 
