@@ -1,4 +1,4 @@
-"""The server is closed: what host_ssh and host_firewall promise, tried from outside."""
+"""The server is closed: what host_ssh, host_firewall and host_fail2ban promise, tried from outside."""
 
 import http.client
 import json
@@ -37,12 +37,42 @@ def test_root_cannot_log_in_even_with_the_key_that_made_the_server(door):
     assert "Permission denied (publickey)" in answer.stderr
 
 
+def test_who_else_has_an_account_that_a_key_opens_is_kept_out(server, door, platform):
+    """As the user is that a provider's image came with."""
+    authorized = "/home/{}/.ssh/authorized_keys"
+    server.check_output("useradd --create-home --shell /bin/bash --password '*' provider")
+    try:
+        keys = f"{authorized.format(platform['deploy_user'])} {authorized.format('provider')}"
+        server.check_output(f"install -D --owner=provider --mode=0600 {keys}")
+        answer = door.ssh("provider", "true")
+    finally:
+        server.check_output("userdel --force --remove provider")
+
+    assert answer.returncode == 255
+    assert "Permission denied (publickey)" in answer.stderr
+    refused = "User provider from .* not allowed because not listed in AllowUsers"
+    assert server.run(f"journalctl --unit=ssh --since=-1min --grep='{refused}'").succeeded
+
+
 def test_nobody_is_asked_for_a_password(door, platform):
     no_key = ("-o", "PubkeyAuthentication=no", "-o", "PreferredAuthentications=password,keyboard-interactive")
     answer = door.ssh(platform["deploy_user"], "true", options=no_key)
 
     assert answer.returncode == 255
     assert "Permission denied (publickey)" in answer.stderr
+
+
+def test_what_an_operator_writes_into_jail_d_wins(server):
+    own, ask = "/etc/fail2ban/jail.d/own.local", "fail2ban-client get sshd maxretry"
+    declared = server.check_output(ask)
+    try:
+        server.check_output(f"printf '[sshd]\\nmaxretry = 41\\n' >{own}")
+        server.check_output("fail2ban-client reload sshd")
+        assert server.check_output(ask) == "41"
+    finally:
+        server.check_output(f"rm {own}")
+        server.check_output("fail2ban-client reload sshd")
+    assert server.check_output(ask) == declared != "41"
 
 
 def test_sshd_forwards_no_agents_and_no_screens(server):

@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import re
 
 
 def test_the_deploy_user_administers_the_server_without_a_password(door, platform):
@@ -20,6 +21,58 @@ def test_only_the_declared_keys_open_the_deploy_users_account(server, platform):
 def test_the_deploy_users_home_is_closed_and_a_session_that_it_left_ends(door, server, platform):
     assert server.file(f"/home/{platform['deploy_user']}").mode == 0o750
     assert door.ssh(platform["deploy_user"], "bash -lc 'echo $TMOUT'").stdout.strip() == "1800"
+
+
+def test_who_has_not_logged_in_reads_whose_the_server_is_and_not_what_runs_on_it(server):
+    for path in ("/etc/issue", "/etc/issue.net"):
+        said = server.file(path).content_string
+        assert "authorised" in said
+        assert not re.search(r"Debian|Ubuntu|\\", said), path
+
+
+def test_an_update_of_what_the_distribution_says_asks_nobody_which_to_keep(server):
+    for path in ("/etc/issue", "/etc/issue.net"):
+        aside = server.check_output(f"dpkg-divert --truename {path}")
+        assert aside == f"{path}.distrib"
+        assert "GNU/Linux" in server.file(aside).content_string
+
+
+def test_which_programs_ran_and_whose_is_written_down_and_the_log_turned_over(server, door, platform):
+    def ran(program: str) -> bool:
+        door.ssh(platform["deploy_user"], program)
+        return server.run(f"lastcomm --strict-match --user {platform['deploy_user']} --command {program}").succeeded
+
+    assert ran("uptime")
+    assert "/etc/cron.daily/acct" in server.check_output("run-parts --test /etc/cron.daily").splitlines()
+    assert server.service("cron").is_running
+    assert server.service("cron").is_enabled
+    server.check_output("/etc/cron.daily/acct")
+    assert server.file("/var/log/account/pacct.0").exists
+    assert ran("uname")
+
+
+def test_who_upgrades_by_hand_reads_first_what_that_changes(server):
+    made = server.run(
+        """
+        set -e; cd "$(mktemp -d)"
+        doc=news/usr/share/doc/schools-news; mkdir -p news/DEBIAN $doc
+        for version in 1 2; do
+            printf '%s\n' 'Package: schools-news' "Version: $version" 'Architecture: all' 'Description: news' \
+                'Maintainer: Somebody <somebody@example.org>' >news/DEBIAN/control
+            printf '%s\n' "schools-news ($version) unstable; urgency=low" '' "  Since $version the door is blue." '' \
+                ' -- Somebody <somebody@example.org>  Sat, 01 Jan 2022 00:00:00 +0000' | gzip >$doc/NEWS.Debian.gz
+            dpkg-deb --build news $version.deb >&2
+        done
+        dpkg --install 1.deb >&2
+        APT_LISTCHANGES_FRONTEND=text apt-get install --yes ./2.deb
+        """
+    )
+    server.run("dpkg --purge schools-news")
+
+    told, _, done = made.stdout.partition("Setting up schools-news (2)")
+    assert made.succeeded, made.stderr
+    assert "Since 2 the door is blue." in told
+    assert done
 
 
 def test_the_benchs_files_have_an_owner_who_cannot_log_in(server):
