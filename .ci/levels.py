@@ -158,10 +158,11 @@ def images_level() -> Level:
 def scenario(name: str) -> Check:
     """Return the whole sequence of a Molecule scenario; the app's bench stays until the end of the run."""
     test = ("molecule", "test", "--scenario-name", name)
-    first, then = test, ()
-    if name == APP_JOURNEY:
-        first, then = ("molecule", "destroy", "--scenario-name", name), ((*test, "--destroy=never"),)
-    return Check(name, first, then, obstacle=missing_engine, after=frozenset({LAB_IMAGES}), has_server=True)
+    remove = ("molecule", "destroy", "--scenario-name", name)
+    programs = (remove, (*test, "--destroy=never")) if name == APP_JOURNEY else (test,)
+    return Check(
+        name, programs[0], programs[1:], obstacle=missing_engine, after=frozenset({LAB_IMAGES}), has_server=True
+    )
 
 
 def app_tests() -> Check:

@@ -256,7 +256,6 @@ class Repository:
         }
 
 
-
 def _object(line):
     try:
         found = json.loads(line)
