@@ -131,10 +131,9 @@ def joining(course: frappe._dict, viewer: rights.Viewer, *, lacks: bool, is_over
         reason = rights.OF_STATE.get(viewer.state, "already_enrolled")
     elif is_over or viewer.state == seats.EXPIRED:
         reason = rights.OF_STATE[seats.EXPIRED]
-    elif course.status != rights.PUBLISHED:
-        reason = rights.NOT_PUBLISHED
     else:
-        reason = seats.obstacle(terms, now_datetime(), lacks_prerequisites=lacks and not viewer.is_guest)
+        lacks = lacks and not viewer.is_guest
+        reason = rights.enter(course.status) or seats.obstacle(terms, now_datetime(), lacks_prerequisites=lacks)
     if not reason and terms.mode == seats.APPROVAL:
         state = seats.PENDING_APPROVAL
     elif not reason and state == seats.FULL:

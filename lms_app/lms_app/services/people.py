@@ -132,7 +132,7 @@ def bring(course: str, email: str, by: str) -> str:
 
     Raises RefusedError with the reason why neither is possible.
     """
-    reasons.refuse(_not_open(course))
+    reasons.refuse(_shut(course))
     found = people_table.read(email)
     reasons.refuse("bad_address" if found.faults or len(found.lines) != 1 else "")
     [line] = found.lines
@@ -169,7 +169,7 @@ def take(course: str, text: str, by: str) -> dict[str, int]:
     """
     found = people_table.read(text)
     reasons.refuse(found.faults[0].reason if found.faults else "")
-    reasons.refuse(_not_open(course))
+    reasons.refuse(_shut(course))
     wanted = [(line, user) for line, outcome, user in _outcomes(course, found.lines) if outcome in (ADD, INVITE)]
     count(by, len(wanted))
     new = [line.email for line, user in wanted if not user]
@@ -263,9 +263,8 @@ def _outcomes(course: str, lines: Sequence[Line]) -> list[tuple[Line, str, str]]
     return found
 
 
-def _not_open(course: str) -> str:
-    status = frappe.db.get_value("Academy Course", course, "status")
-    return "" if status == rights.PUBLISHED else rights.NOT_PUBLISHED
+def _shut(course: str) -> str:
+    return rights.enter(frappe.db.get_value("Academy Course", course, "status"))
 
 
 def _day(moment: datetime | None) -> str:

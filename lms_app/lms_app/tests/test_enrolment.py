@@ -173,6 +173,15 @@ class TestApproval(EnrolmentCase):
         with self.refused("not_pending"):
             enrolment.decide(names[0], accept=False, by="Administrator")
 
+    def test_nobody_is_accepted_into_a_course_that_was_taken_back_and_anybody_can_be_declined(self):
+        name = enrolment.join(self.ada, self.course.name).name
+        frappe.db.set_value("Academy Course", self.course.name, "status", "Draft")
+        with self.refused("not_published"):
+            enrolment.decide(name, accept=True, by="Administrator")
+        self.assertEqual(enrolment.decide(name, accept=False, by="Administrator"), "Cancelled")
+        with self.refused("not_published"):
+            enrolment.join(self.ada, self.course.name)
+
     def test_a_declined_request_keeps_the_school_s_words_and_may_be_made_again(self):
         name = enrolment.join(self.ada, self.course.name).name
         self.assertEqual(enrolment.decide(name, accept=False, by="Administrator", answer="Next year."), "Cancelled")

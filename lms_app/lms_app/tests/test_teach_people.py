@@ -224,8 +224,11 @@ class TestPeople(SiteTestCase):
         for status in ("Draft", "Archived"):
             frappe.db.set_value("Academy Course", self.course.name, "status", status)
             for address in (self.ada, STRANGER):
-                with school.told(frappe.ValidationError, "not_published"):
-                    people.bring(self.course.name, address, by=self.lead)
+                for deed in (people.bring, people.take):
+                    with school.told(frappe.ValidationError, "not_published"):
+                        deed(self.course.name, address, by=self.lead)
+            with school.as_user(self.lead), school.told(frappe.ValidationError, "not_published"):
+                enrolment_api.add(self.course.name, self.ada)
         self.assertIsNone(access.enrolment_of(self.ada, self.course.name))
 
     def test_frappe_s_own_users_come_into_no_course(self):
