@@ -8,16 +8,13 @@ from frappe.utils import add_days, get_url, now_datetime
 from lms_app.services import access, catalogue, enrolment, invitations, notes, people, progress, reasons, students
 from lms_app.tests import school
 from lms_app.tests.parallel import at_once
-from lms_app.tests.site_case import SiteTestCase
+from lms_app.tests.school_case import CommittedCase, SchoolCase
 
 
-class EnrolmentCase(SiteTestCase):
+class EnrolmentCase(SchoolCase):
     def state(self, user, course):
         found = access.enrolment_of(user, course.name)
         return found.state if found else None
-
-    def refused(self, reason):
-        return school.told(reasons.RefusedError, reason)
 
     def counters(self, course):
         fields = ["learner_count", "taken_seats", "waiting_count"]
@@ -354,14 +351,10 @@ class TestMails(EnrolmentCase):
         self.assertIn("A &amp; B", html)
 
 
-class TestAtOnce(EnrolmentCase):
-    """Many at the same time, each with a connection of its own: what is made here is committed and removed again."""
-
+class TestAtOnce(EnrolmentCase, CommittedCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.courses = []
-        cls.addClassCleanup(lambda: school.remove(cls.courses))
         cls.people = [school.person(f"crowd{number}") for number in range(12)]
 
     def course(self, *lessons, **values):
