@@ -16,6 +16,9 @@ FILE_NAME = "platform.yml"
 # The bench image's own user, and the group by which the edge reads public files: platform and image agree on it.
 FRAPPE_UID = 11000
 
+# The most that a visitor may send at once to a school without a quota for files.
+MAX_BODY_MB = 50
+
 # What runs on every server, by the names that the stack's template gives.
 CONTAINERS = tuple(
     f"schools-{service}"

@@ -1,6 +1,7 @@
 """The edge as it is rendered, run by a real Nginx: which school a visitor is at is the edge's word alone."""
 
 import gzip
+import json
 import re
 import shutil
 import socket
@@ -220,6 +221,7 @@ def test_what_a_browser_would_run_is_handed_over_once_and_locked_up(edge: EdgeHe
         "/assets/../../sites/tech-school/site_config.json",
         "/assets/..%2f..%2fsites/tech-school/site_config.json",
         "/-/page.html",
+        "/-/too-large.html",
     ],
 )
 def test_no_path_leads_to_what_is_not_public(edge: EdgeHere, path: str):
@@ -417,6 +419,33 @@ def test_a_school_with_a_quota_for_files_may_send_larger_ones(edge: EdgeHere, ho
     with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
         connection.sendall(f"{head}Content-Length: {55 * 1024 * 1024}\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["sent whole", "asked first"])
+@pytest.mark.parametrize(("host", "title", "limit"), [(TECH, b"Tech School", 49), ("big.org", b"Big", 60)])
+def test_who_sends_too_much_at_once_is_told_on_a_page_of_the_school_how_much_it_takes(
+    edge: EdgeHere, host: str, title: bytes, limit: int, whole: bool
+):
+    size = (limit + 2) * 1024 * 1024
+    body = "x" * size if whole else ""
+    answer = edge.get(host, "/learn/assignment/loaf", f"Content-Length: {size}", method="POST", body=body)
+
+    assert (answer.status, answer.headers["content-type"]) == (413, "text/html; charset=utf-8")
+    assert title in answer.body
+    assert b"at most %d MB at once" % limit in answer.body
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/api/method/lms_app.api.assignment.upload", "/learn/assignment/loaf"])
+def test_a_program_that_sends_too_much_at_once_is_told_in_the_words_that_pages_show(edge: EdgeHere, path: str):
+    size = 55 * 1024 * 1024
+    answer = edge.get(TECH, path, f"Content-Length: {size}", "Accept: application/json", method="POST")
+
+    assert answer.status == 413
+    told = json.loads(answer.body)
+    [shown] = json.loads(told["_server_messages"])
+    assert json.loads(shown)["message"] == told["message"]
+    assert "at most 49 MB at once" in told["message"]
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------------

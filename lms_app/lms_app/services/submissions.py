@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from secrets import token_hex
 
 import frappe
-from frappe.core.api.file import get_max_file_size
 from frappe.utils import now_datetime
 
 from lms_app.services import (
@@ -22,6 +21,7 @@ from lms_app.services import (
     reasons,
     rights,
     seats,
+    uploads,
 )
 from lms_app.services.assignment_content import ASSIGNMENT, SUBMISSION
 
@@ -161,8 +161,7 @@ def remove_files(submissions: Sequence[str], files: Sequence[str] = ()) -> None:
 
 def largest(megabytes: int) -> int:
     """Return how many megabytes a file may have: as an assignment says, and no more than the school takes at all."""
-    most = max(1, get_max_file_size() // assignments.MEGABYTE)
-    return min(megabytes, most) if megabytes else most
+    return min(megabytes, uploads.at_once()) if megabytes else uploads.at_once()
 
 
 def _entered(user: str, assignment: str) -> frappe._dict:

@@ -70,6 +70,11 @@ def largest(kind: str) -> int:
     return min(KINDS[kind].megabytes * MEGABYTE, get_max_file_size())
 
 
+def at_once() -> int:
+    """Return how many megabytes of files one form may bring: as many as one file may have, which the edge lets pass."""
+    return max(1, get_max_file_size() // MEGABYTE)
+
+
 def of_lesson(lesson: str, kind: str, file_name: str, content: bytes) -> frappe._dict:
     """Keep a private file of a lesson; return file (its name), file_name, file_size and address.
 

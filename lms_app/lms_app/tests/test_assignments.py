@@ -244,6 +244,12 @@ class TestFiles(AssignmentCase):
         with self.refused("no_files_taken"):
             self.attach(self.assignment(accepts_files=0))
 
+    def test_a_form_says_how_much_it_brings_at_once(self):
+        made = self.assignment(file_size=0, file_count=9)
+        with patch.dict(frappe.conf, max_file_size=7 * 1024 * 1024):
+            told = self.page(made).assignment
+        self.assertEqual((told.file_size, told.at_once), (7, 7))
+
     def test_files_are_handed_in_with_their_version_and_stay(self):
         made = self.assignment(attempts=2)
         file = self.attach(made)
