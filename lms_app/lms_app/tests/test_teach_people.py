@@ -294,6 +294,15 @@ class TestPeoplePages(SiteTestCase):
     def form(self, deed: str, path: str = "", who: str = "lead", **values: str) -> TestResponse:
         return ask(path or self.path, {"deed": deed, **values}, key=self.keys[who])
 
+    def test_a_draft_says_that_nobody_comes_into_it_in_the_place_of_the_ways_in(self):
+        ways = ('value="bring"', 'value="link"', f"{self.path}/import")
+        for status, offers in (("Draft", False), ("Published", True)):
+            frappe.db.set_value("Academy Course", self.course.name, "status", status)
+            frappe.db.commit()
+            page = text(ask(self.path, key=self.keys["lead"]))
+            self.assertEqual([way in page for way in ways], [offers] * 3)
+            self.assertEqual("This course is not open to pupils." in page, not offers)
+
     def test_a_request_is_answered_where_it_is_read(self):
         page = text(ask(self.path, key=self.keys["lead"]))
         self.assertIn("Please &lt;b&gt;let&lt;/b&gt; me in", page)

@@ -7,7 +7,7 @@ from frappe.utils import get_url
 from lms_app import pages
 from lms_app.api import enrolment
 from lms_app.api import people as many
-from lms_app.services import invitations, people, seats, teaching
+from lms_app.services import invitations, people, rights, seats, teaching
 
 no_cache = 1
 
@@ -29,12 +29,14 @@ def get_context(context: frappe._dict) -> None:
         found.invited = people.invited(course.name) if course.may_edit else []
         return found
 
-    pages.show_to_staff(context, "people", _("People"), load)
+    if pages.show_to_staff(context, "people", _("People"), load) is None:
+        return
     context.update(
         {
             "search": search,
             "group": group,
             "groups": _groups(),
+            "is_shut": bool(rights.enter(context.course.status)),
             "link": pages.linked(f"/teach/c/{slug}/people", q=search, group=group),
             "said": None if context.trouble else _said(form.get("said")),
             "typed": str(form.get("email") or "") if context.trouble else "",
