@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from secrets import token_hex
 
 import frappe
+from frappe.core.api.file import get_max_file_size
 from frappe.utils import now_datetime
 
 from lms_app.services import (
@@ -161,7 +162,8 @@ def remove_files(submissions: Sequence[str], files: Sequence[str] = ()) -> None:
 
 def largest(megabytes: int) -> int:
     """Return how many megabytes a file may have: as an assignment says, and no more than the school takes at all."""
-    return min(megabytes, uploads.at_once()) if megabytes else uploads.at_once()
+    most = min(uploads.at_once(), max(1, get_max_file_size() // assignments.MEGABYTE))
+    return min(megabytes, most) if megabytes else most
 
 
 def _entered(user: str, assignment: str) -> frappe._dict:
