@@ -16,18 +16,20 @@ def courses(user: str, search: str = "", page: int = 1) -> frappe._dict:
     whom these pages are not.
     """
     access.to_teach(user)
+    # What waits is counted for the courses of the page alone.
     query = (
-        "SELECT c.name, c.slug, c.title, c.cover, c.cover_alt, c.status, c.lesson_count, c.learner_count,"
+        "SELECT c.*,"
         " (SELECT COUNT(*) FROM `tabAcademy Enrollment` e WHERE e.course = c.name AND e.state = %(asked)s) requests,"
         " (SELECT COUNT(*) FROM `tabAcademy Quiz Attempt` a WHERE a.course = c.name AND a.state = %(waiting)s)"
         " + (SELECT COUNT(*) FROM `tabAcademy Submission` w WHERE w.course = c.name AND w.state = %(submitted)s)"
         " to_grade,"
-        " (SELECT COUNT(*) FROM `tabAcademy Lesson` l WHERE l.course = c.name AND l.status != %(published)s) drafts,"
-        " COUNT(*) OVER () total FROM `tabAcademy Course` c WHERE (%(finds_all)s OR c.name IN (SELECT i.parent"
-        " FROM `tabAcademy Course Instructor` i"
+        " (SELECT COUNT(*) FROM `tabAcademy Lesson` l WHERE l.course = c.name AND l.status != %(published)s) drafts"
+        " FROM (SELECT c.name, c.slug, c.title, c.cover, c.cover_alt, c.status, c.lesson_count, c.learner_count,"
+        " c.modified, COUNT(*) OVER () total FROM `tabAcademy Course` c WHERE (%(finds_all)s OR c.name IN"
+        " (SELECT i.parent FROM `tabAcademy Course Instructor` i"
         " WHERE i.parenttype = %(course)s AND i.user = %(user)s AND i.role IN %(roles)s))"
-        " AND INSTR(c.title, %(search)s)"
-        " ORDER BY c.status = %(archived)s, c.modified DESC, c.name LIMIT %(limit)s OFFSET %(offset)s"
+        " AND INSTR(c.title, %(search)s) ORDER BY c.status = %(archived)s, c.modified DESC, c.name"
+        " LIMIT %(limit)s OFFSET %(offset)s) c ORDER BY c.status = %(archived)s, c.modified DESC, c.name"
     )
     values = {
         "finds_all": int(access.is_manager(user)),
