@@ -23,7 +23,7 @@ OF_COURSE = {
     "Academy Rubric": {},
     "Academy Quiz Attempt": {"attempt_no": "t.attempt_no + n.seq"},
     "Academy Submission": {"version": "t.version + n.seq"},
-    "Academy Invitation": {"token_hash": "CONCAT(t.token_hash, '-', n.seq)"},
+    "Academy Invitation": {"token_hash": "SHA2(CONCAT(t.token_hash, n.seq), 256)"},
 }
 INSIDE = ("Academy Lesson Block", "Academy Quiz Slot", "Academy Rubric Criterion", "Academy Rubric Level")
 INSIDE += ("Academy Quiz Answer", "Academy Question Option")
