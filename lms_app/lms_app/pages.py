@@ -6,15 +6,16 @@ so that it works without JavaScript; what came of it is said on the page that fo
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import frappe
+from frappe import _
 from frappe.website.page_renderers.template_page import TemplatePage
 from werkzeug.wrappers import Response
 
 from lms_app import compiled
 from lms_app.deadlocks import tried_again
-from lms_app.services import access, branding, cover, reasons, rights, teaching
+from lms_app.services import access, branding, cover, grading_queue, reasons, rights, teaching
 
 LONGEST_FILE = 2_000_000
 STATUS = {rights.UNKNOWN: 404}
@@ -112,6 +113,28 @@ def show_to_staff(
     return page
 
 
+def show_to_grade(context: frappe._dict, load: Callable[[], frappe._dict], *, of_course: bool) -> frappe._dict | None:
+    """Begin a page on which something of the grading queue is read, as `show` does, with what follows it there.
+
+    load: returns what `grading_queue` says of it; the page finds in it next (the address of what is read then, empty
+    where nothing is) and left (how many wait). of_course: whether the queue is kept to its course, which the page finds
+    as `course`; and as `within` what the addresses of such a queue end with.
+    """
+
+    def found() -> frappe._dict:
+        read = load()
+        one, left = grading_queue.following(frappe.session.user, read, of_course=of_course)
+        slug = read.course.slug if of_course else ""
+        return read.update(next=grading_queue.address(one, slug) if one else "", left=left)
+
+    page = show(context, _("Grading"), found)
+    if page is not None:
+        within = f"?{urlencode({'course': page.course.slug})}" if of_course else ""
+        context.update({"course": page.course if of_course else None, "within": within})
+        context.update({"tab": "grading", "unlisted": True})
+    return page
+
+
 def refuse(context: frappe._dict, title: str, fault: reasons.DeniedError) -> None:
     """Show why there is nothing to see here."""
     frappe.clear_messages()
@@ -159,6 +182,16 @@ def number(text: Any) -> int:
     """Return the number of a page, or another that counts from 1 on, as an address or a form has it."""
     said = str(text or "1")
     return max(1, int(said)) if said.isascii() and said.isdigit() and len(said) < 6 else 1
+
+
+def linked(path: str, **chosen: str) -> Callable[..., str]:
+    """Return what gives the address of a list with some of its filters, or its page, changed."""
+
+    def link(**changed: str | int) -> str:
+        query = urlencode({name: value for name, value in {**chosen, **changed}.items() if value and value != 1})
+        return f"{path}?{query}" if query else path
+
+    return link
 
 
 def table_of(form: frappe._dict) -> str:

@@ -64,3 +64,9 @@ def test_all_who_teach_a_course_grade_and_only_some_of_them_change_it():
     roles = ("", *rights.STAFF)
     assert [rights.grade(Viewer("somebody", role)) for role in roles] == [rights.NOT_STAFF, "", "", "", ""]
     assert [rights.edit(Viewer("somebody", role)) == "" for role in roles] == [False, False, False, True, True]
+
+
+def test_nobody_comes_anew_into_a_course_that_is_not_published():
+    assert [rights.enter(status) for status in (*STATUSES, None)] == [
+        *("not_published", "not_published", "", "not_published", "not_published")
+    ]

@@ -11,7 +11,7 @@ import yaml
 from schoolctl.schools import apps, checks, settings
 from schoolctl.schools.backups import Keep
 from schoolctl.schools.model import FILE_NAME, School
-from schoolctl.schools.platform import FRAPPE_UID, Platform, Sizing
+from schoolctl.schools.platform import FRAPPE_BODY_MB, FRAPPE_UID, MAX_BODY_MB, Platform, Sizing
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -44,7 +44,7 @@ def bench_image(platform: Platform, project_root: Path, lock_file: Path) -> str:
 
 def platform_context(platform: Platform) -> dict[str, Any]:
     """Return the platform as the templates of schools see it: what is declared, nothing of one server or image."""
-    context = {**_plain(platform), "frappe_uid": FRAPPE_UID}
+    context = {**_plain(platform), "frappe_uid": FRAPPE_UID, "max_body_mb": MAX_BODY_MB}
     context["backups"]["targets"] = {
         name: {**_plain(target), "ssh": target.ssh, "folder": target.folder}
         for name, target in platform.backups.placed(platform.root).items()
@@ -81,8 +81,10 @@ def school_context(school: School, platform: Mapping[str, Any], *, templates: Pa
         "locale": _plain(school.locale),
         "state": school.state,
         "staging": {**_plain(school.staging), "over": _from_day_on(school.staging.expires)} if school.staging else None,
+        # What the bench takes itself, so that nothing comes to it that it refuses without a word.
+        "max_body_mb": school.quota.file_mb or FRAPPE_BODY_MB,
         # What a browser wraps around a file comes on top of it.
-        "max_body_mb": school.quota.file_mb + 1 if school.quota.file_mb else None,
+        "max_upload_mb": school.quota.file_mb + 1 if school.quota.file_mb else MAX_BODY_MB,
         "connections": school.quota.connections or 0,
         "keep": _keep(school, platform),
         "site": school.slug,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,14 +15,20 @@ def environment(templates: Path) -> "Environment":
     # Here, because most commands render nothing and need not wait for it.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    class Beside(Environment):
+        """Find the parts of a template beside it, where Ansible looks for them."""
+
+        def join_path(self, template: str, parent: str) -> str:
+            return (PurePosixPath(parent).parent / template).as_posix()
+
+    return Beside(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=False,
         keep_trailing_newline=False,
         finalize=lambda value: "" if value is None else value,
-        autoescape=False,  # noqa: S701 - the output is configuration, not HTML; values are checked by the model
+        autoescape=False,  # The output is configuration, not HTML; values are checked by the model
     )
 
 

@@ -16,6 +16,9 @@ FILE_NAME = "platform.yml"
 # The bench image's own user, and the group by which the edge reads public files: platform and image agree on it.
 FRAPPE_UID = 11000
 
+# The most that Frappe takes at once where a site says nothing, and that the edge lets through to where it may be more.
+FRAPPE_BODY_MB, MAX_BODY_MB = 25, 50
+
 # What runs on every server, by the names that the stack's template gives.
 CONTAINERS = tuple(
     f"schools-{service}"

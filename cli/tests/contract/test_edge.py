@@ -1,6 +1,7 @@
 """The edge as it is rendered, run by a real Nginx: which school a visitor is at is the edge's word alone."""
 
 import gzip
+import json
 import re
 import shutil
 import socket
@@ -220,6 +221,7 @@ def test_what_a_browser_would_run_is_handed_over_once_and_locked_up(edge: EdgeHe
         "/assets/../../sites/tech-school/site_config.json",
         "/assets/..%2f..%2fsites/tech-school/site_config.json",
         "/-/page.html",
+        "/-/too-large.html",
     ],
 )
 def test_no_path_leads_to_what_is_not_public(edge: EdgeHere, path: str):
@@ -413,10 +415,51 @@ def test_a_copy_whose_time_is_over_is_shut_by_the_edge_itself(edge: EdgeHere):
 
 @pytest.mark.parametrize(("host", "status"), [("big.org", b"100 Continue"), (TECH, b"413 ")])
 def test_a_school_with_a_quota_for_files_may_send_larger_ones(edge: EdgeHere, host: str, status: bytes):
-    head = f"POST /api/method/upload_file HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\n"
+    told = _asked_first(edge, host, "/api/method/upload_file", 55 * 1024 * 1024)
+    assert told.startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["sent whole", "asked first"])
+@pytest.mark.parametrize(("host", "title", "limit"), [(TECH, b"Tech School", 25), ("big.org", b"Big", 60)])
+def test_who_sends_too_much_at_once_is_told_on_a_page_of_the_school_how_much_it_takes(
+    edge: EdgeHere, host: str, title: bytes, limit: int, whole: bool
+):
+    size = limit * 1024 * 1024 + 1
+    body = "x" * size if whole else ""
+    answer = edge.get(host, "/learn/assignment/loaf", f"Content-Length: {size}", method="POST", body=body)
+
+    assert (answer.status, answer.headers["content-type"]) == (413, "text/html; charset=utf-8")
+    assert title in answer.body
+    assert b"at most %d MB at once" % limit in answer.body
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/api/method/lms_app.api.assignment.upload", "/learn/assignment/loaf"])
+def test_a_program_that_sends_too_much_at_once_is_told_in_the_words_that_pages_show(edge: EdgeHere, path: str):
+    size = 55 * 1024 * 1024
+    answer = edge.get(TECH, path, f"Content-Length: {size}", "Accept: application/json", method="POST")
+
+    assert answer.status == 413
+    told = json.loads(answer.body)
+    [shown] = json.loads(told["_server_messages"])
+    assert json.loads(shown)["message"] == told["message"]
+    assert "more than the school takes at once" in told["message"]
+
+
+@pytest.mark.parametrize(("host", "limit"), [(TECH, 25), ("big.org", 60)])
+def test_the_edge_and_the_bench_draw_the_line_at_the_same_byte(edge: EdgeHere, host: str, limit: int):
+    """Frappe takes just so many bytes at once: see `init_request` in its `app.py`."""
+    size = limit * 1024 * 1024
+    assert _asked_first(edge, host, "/learn", size).startswith(b"HTTP/1.1 100 Continue")
+    assert _asked_first(edge, host, "/learn", size + 1).startswith(b"HTTP/1.1 413 ")
+
+
+def _asked_first(edge: EdgeHere, host: str, path: str, size: int) -> bytes:
+    """Return what who asks before they send so many bytes is told."""
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\nContent-Length: {size}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
-        connection.sendall(f"{head}Content-Length: {55 * 1024 * 1024}\r\n\r\n".encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 " + status)
+        connection.sendall(head.encode())
+        return connection.recv(100)
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------------

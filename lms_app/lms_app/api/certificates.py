@@ -2,10 +2,12 @@
 
 import frappe
 
+from lms_app.deadlocks import tried_again
 from lms_app.services import access, certificates, reasons, rights
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def revoke(certificate: str, reason: str) -> None:
     """Take a certificate back, as a teacher of its course. reason: not told to who checks it; 280 characters."""
     _may_edit(certificate)
@@ -13,6 +15,7 @@ def revoke(certificate: str, reason: str) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def reinstate(certificate: str) -> None:
     """Let a certificate that was taken back be valid again, as a teacher of its course."""
     _may_edit(certificate)

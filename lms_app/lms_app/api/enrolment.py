@@ -37,6 +37,7 @@ def accept_invitation(token: str) -> dict[str, str]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def add(course: str, user: str) -> dict[str, str]:
     """Enrol somebody, as a teacher; return state. course: its name. user: a user's name."""
     access.to_edit(frappe.session.user, course)
@@ -47,6 +48,7 @@ def add(course: str, user: str) -> dict[str, str]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def decide(enrollment: str, accept: bool, answer: str = "") -> dict[str, str]:
     """Answer a request, as a teacher; return state."""
     _may_edit("Academy Enrollment", enrollment)
@@ -54,6 +56,7 @@ def decide(enrollment: str, accept: bool, answer: str = "") -> dict[str, str]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def remove(enrollment: str) -> None:
     """Take somebody out of a course, as a teacher."""
     _may_edit("Academy Enrollment", enrollment)
@@ -61,6 +64,7 @@ def remove(enrollment: str) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def suspend(enrollment: str) -> None:
     """Keep a pupil out of the lessons for a while, as a teacher."""
     _may_edit("Academy Enrollment", enrollment)
@@ -68,6 +72,7 @@ def suspend(enrollment: str) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def resume(enrollment: str) -> None:
     """Let a suspended pupil learn again, as a teacher."""
     _may_edit("Academy Enrollment", enrollment)
@@ -75,6 +80,7 @@ def resume(enrollment: str) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def invite(course: str, email: str = "", max_uses: int = 1, days: int = invitations.DAYS) -> dict[str, str]:
     """Invite somebody by mail, or make a link for many, as a teacher; return the link's path: it is shown once."""
     access.to_edit(frappe.session.user, course)
@@ -83,6 +89,7 @@ def invite(course: str, email: str = "", max_uses: int = 1, days: int = invitati
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def revoke_invitation(invitation: str) -> None:
     """Take an invitation back, as a teacher."""
     _may_edit("Academy Invitation", invitation)

@@ -2,10 +2,12 @@
 
 import frappe
 
+from lms_app.deadlocks import tried_again
 from lms_app.services import privacy, reasons, rights, students
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def prefer(mails_about_enrolment: bool, mails_about_progress: bool) -> None:
     """Choose which mails one gets."""
     wanted = {"mails_about_enrolment": mails_about_enrolment, "mails_about_progress": mails_about_progress}
@@ -22,6 +24,7 @@ def export_data() -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def erase_data(confirmation: str) -> None:
     """Remove all that the school keeps of one's learning. confirmation: one's own e-mail address."""
     privacy.erase(_oneself(), confirmation)

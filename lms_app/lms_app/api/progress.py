@@ -24,6 +24,7 @@ def complete(lesson: str) -> dict[str, int | bool]:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def write_note(lesson: str, text: str) -> None:
     """Keep one's own note on a lesson; an empty text removes it."""
     notes.write(_pupil(), lesson, text)

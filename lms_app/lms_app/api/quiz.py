@@ -59,6 +59,7 @@ def grade(attempt: str, position: int, points: float, comment: str = "") -> dict
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def import_questions(bank: str, text: str, form: str) -> dict[str, int | list[dict[str, int | str]]]:
     """Write questions into a bank, as a teacher; return imported, and faults (line, reason, words).
 

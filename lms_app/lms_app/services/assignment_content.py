@@ -32,9 +32,6 @@ def check(assignment: Document) -> None:
         frappe.throw(_("An assignment takes a text, a web address or files"))
     if assignment.accepts_files and not (assignments.endings(assignment.file_types) and assignment.file_count):
         frappe.throw(_("An assignment that takes files says of which types, and how many"))
-    for field in ("late_percent", "late_most", "pass_percent"):
-        if not 0 <= (assignment.get(field) or 0) <= 100:
-            frappe.throw(_("{0} must be from 0 to 100").format(_(assignment.meta.get_label(field))))
     if not assignment.rubric and not (assignment.points or 0) > 0:
         frappe.throw(_("An assignment has points, or a rubric"))
     due_on, cut_off_on = assignment.due_on, assignment.cut_off_on

@@ -17,6 +17,7 @@ from lms_app.services import (
     rights,
     seats,
     submissions,
+    uploads,
 )
 
 SOON = timedelta(days=7)
@@ -27,17 +28,19 @@ def assignment_page(assignment: str, user: str) -> frappe._dict:
     """Return what the page of an assignment shows.
 
     assignment (its fields, with html: the instructions, clean; endings: of the files that are taken; file_size: the
-    megabytes of one), lesson, course, decision, viewer, rules (as they are for this pupil now), closes_on, is_over
-    (whether that has passed), clock (see `due_elsewhere`), criteria (of the rubric), most (points), versions (handed
-    in, the last one first; see `_told`), left (None for any number), draft (version, text, url and files of what is
-    written now; None where nothing can be handed in), reached (percent, None before there is one), is_passed and
-    obstacle (words; why nothing can be handed in). Raises DeniedError for a course that is not for this user at all.
+    megabytes of one; at_once: those of all that a form brings), lesson, course, decision, viewer, rules (as they are
+    for this pupil now), closes_on, is_over (whether that has passed), clock (see `due_elsewhere`), criteria (of the
+    rubric), most (points), versions (handed in, the last one first; see `_told`), left (None for any number), draft
+    (version, text, url and files of what is written now; None where nothing can be handed in), reached (percent, None
+    before there is one), is_passed and obstacle (words; why nothing can be handed in). Raises DeniedError for a course
+    that is not for this user at all.
     """
     page = assignment_content.entrance(user, assignment)
     told = page.assignment
     told.html = markup.from_markdown(told.instructions)
     told.endings = assignments.endings(told.file_types)
     told.file_size = submissions.largest(told.file_size)
+    told.at_once = uploads.at_once()
     page.criteria = assignment_content.criteria(told.rubric)
     page.most = float(assignments.most_of(page.criteria) if told.rubric else told.points)
     student = page.enrolment.student if page.enrolment else None

@@ -8,7 +8,7 @@ import frappe
 from frappe import _
 from frappe.utils import now_datetime
 
-from lms_app.services import access, addresses, enrolment, markup, outline, reasons, rights, seats
+from lms_app.services import access, addresses, enrolment, markup, outline, paging, reasons, rights, seats
 
 PAGE = 24
 LONGEST_SEARCH = 100
@@ -39,23 +39,24 @@ class Filters:
 
 
 def courses(filters: Filters, user: str) -> frappe._dict:
-    """Return a page of the courses that somebody may find: rows, total, pages, in one query.
+    """Return a page of the courses that somebody may find, as `paging.page_of` does.
 
-    A row has slug, title, summary, cover, cover_alt, category, level, language, minutes, lesson_count, learner_count,
-    enrolment_mode, price, currency, is_full.
+    One query, as long as there is such a page. A row has slug, title, summary, cover, cover_alt, category, level,
+    language, minutes, lesson_count, learner_count, enrolment_mode, price, currency, is_full.
     """
     where, values = _conditions(filters, user)
-    rows = frappe.db.sql(
+    query = (
         "SELECT c.name, c.slug, c.title, c.summary, c.cover, c.cover_alt, g.title category, c.level, c.language,"
         " c.minutes, c.lesson_count, c.learner_count, c.enrolment_mode, c.price, c.currency,"
         " (c.seats > 0 AND c.taken_seats + c.waiting_count >= c.seats) is_full, COUNT(*) OVER () total"
         f" {_FROM} WHERE {where}"
-        " ORDER BY c.is_featured DESC, c.published_on DESC, c.title, c.name LIMIT %(limit)s OFFSET %(offset)s",
-        {**values, "limit": PAGE, "offset": (filters.page - 1) * PAGE},
-        as_dict=True,
+        " ORDER BY c.is_featured DESC, c.published_on DESC, c.title, c.name LIMIT %(limit)s OFFSET %(offset)s"
     )
-    total = rows[0].total if rows else 0
-    return frappe._dict(rows=rows, total=total, pages=max(1, -(-total // PAGE)))
+    return paging.page_of(
+        lambda offset: frappe.db.sql(query, {**values, "limit": PAGE, "offset": offset}, as_dict=True),
+        filters.page,
+        PAGE,
+    )
 
 
 def facets(user: str) -> dict[str, list[frappe._dict]]:
@@ -131,10 +132,9 @@ def joining(course: frappe._dict, viewer: rights.Viewer, *, lacks: bool, is_over
         reason = rights.OF_STATE.get(viewer.state, "already_enrolled")
     elif is_over or viewer.state == seats.EXPIRED:
         reason = rights.OF_STATE[seats.EXPIRED]
-    elif course.status != rights.PUBLISHED:
-        reason = rights.NOT_PUBLISHED
     else:
-        reason = seats.obstacle(terms, now_datetime(), lacks_prerequisites=lacks and not viewer.is_guest)
+        lacks = lacks and not viewer.is_guest
+        reason = rights.enter(course.status) or seats.obstacle(terms, now_datetime(), lacks_prerequisites=lacks)
     if not reason and terms.mode == seats.APPROVAL:
         state = seats.PENDING_APPROVAL
     elif not reason and state == seats.FULL:

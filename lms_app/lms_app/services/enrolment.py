@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import frappe
 from frappe.utils import now_datetime
 
-from lms_app.services import access, events, notify, reasons, seats, students
+from lms_app.services import access, events, notify, reasons, rights, seats, students
 
 LONGEST_MESSAGE = 2000
 _TERMS = (
@@ -37,7 +37,7 @@ def join(user: str, course: str, message: str = "", run_key: str = "") -> frappe
     student = students.ensure(user)
     terms, now = _terms(locked), now_datetime()
     known = _known(student, course, run_key)
-    reasons.refuse(_may_not_come(known, is_invited=False))
+    reasons.refuse(_may_not_come(known, is_invited=False) or rights.enter(locked.status))
     reasons.refuse(seats.obstacle(terms, now, lacks_prerequisites=bool(missing_prerequisites(user, course))))
     state = seats.PENDING_APPROVAL if terms.mode == seats.APPROVAL else _place(locked, terms, known)
     enrolled = _enrol(locked, student, known, state, run_key=run_key, source="Self", message=message.strip())
@@ -57,13 +57,19 @@ def admit(user: str, locked: frappe._dict, source: str, *, invitation: str = "",
 
 
 def add(course: str, user: str, by: str) -> frappe._dict:
-    """Let a teacher enrol somebody; return the enrolment: name, state."""
-    return admit(user, lock(course), "Staff", by=by)
+    """Let a teacher enrol somebody; return the enrolment: name, state.
+
+    Raises RefusedError for a course that is not open to pupils: they would be told to begin, and find nothing.
+    """
+    locked = lock(course)
+    reasons.refuse(rights.enter(locked.status))
+    return admit(user, locked, "Staff", by=by)
 
 
 def add_many(course: str, users: Sequence[str], by: str) -> int:
     """Let a teacher enrol many; return how many of them found no seat. They are told by a job, once all are in."""
     locked = lock(course)
+    reasons.refuse(rights.enter(locked.status))
     rows = [row for user in users if (row := _admit_if_room(user, locked, by))]
     settle(locked)
     frappe.enqueue(
@@ -102,9 +108,13 @@ def _admit(
 
 
 def decide(enrollment: str, *, accept: bool, by: str, answer: str = "") -> str:
-    """Answer a request to join; return the new state: Active, Waitlisted, Completed or Cancelled."""
+    """Answer a request to join; return the new state: Active, Waitlisted, Completed or Cancelled.
+
+    Raises RefusedError for what is no request, and for accepting one into a course that is not open to pupils.
+    """
     locked, row = _lock_enrolment(enrollment)
     reasons.refuse("" if row.state == seats.PENDING_APPROVAL else "not_pending")
+    reasons.refuse(rights.enter(locked.status) if accept else "")
     words = {"answer": answer.strip()[:LONGEST_MESSAGE], "decided_by": by}
     if accept:
         state = _place(locked, _terms(locked), row)

@@ -20,7 +20,8 @@ from lms_app.services import (
     scoring,
 )
 
-MOST = 200
+# How many are on a page of the queue, and how many of each kind the next one is looked for among.
+PAGE, MOST = 50, 200
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,36 @@ class Waiting:
         return (self.since, self.path, self.part)
 
 
-def waiting(user: str, course: str | None = None) -> list[Waiting]:
-    """Return what waits to be graded by somebody, the oldest first; no more than MOST of each kind, each in one query.
+@dataclass(frozen=True)
+class Queue:
+    """The beginning of what waits, the oldest first, and how much waits in all."""
+
+    first: Sequence[Waiting]
+    total: int
+
+
+def waiting(user: str, course: str | None = None, most: int = MOST) -> Queue:
+    """Return what waits to be graded by somebody, in one query for each kind; at least the oldest `most` of all.
 
     course: the name of the only course to look at. Nothing of courses that they do not teach.
     """
-    return sorted((one for source in SOURCES for one in source(user, course)), key=lambda one: one.place)
+    found = [source(user, course, most) for source in SOURCES]
+    first = sorted((one for queue in found for one in queue.first), key=lambda one: one.place)
+    return Queue(first, sum(queue.total for queue in found))
+
+
+def listed(user: str, course: str | None = None, page: int = 1) -> frappe._dict:
+    """Return a page of what waits to be graded by somebody, as `paging.page_of` does, and oldest: what is read first.
+
+    course: as in `waiting`.
+    """
+    queue = waiting(user, course, page * PAGE)
+    pages = max(1, -(-queue.total // PAGE))
+    number = page if page <= pages else 1
+    rows = queue.first[(number - 1) * PAGE : number * PAGE]
+    return frappe._dict(
+        rows=rows, total=queue.total, pages=pages, page=number, oldest=queue.first[0] if queue.first else None
+    )
 
 
 def after(queue: Sequence[Waiting], path: str, since: datetime) -> Waiting | None:
@@ -69,6 +94,21 @@ def address(one: Waiting | None, slug: str, said: str = "") -> str:
     chosen = {name: value for name, value in (("course", slug), ("said", said)) if value}
     path = one.path if one else "/teach/grading"
     return f"{path}?{urlencode(chosen)}" if chosen else path
+
+
+def following(user: str, found: frappe._dict, *, of_course: bool) -> tuple[Waiting | None, int]:
+    """Return what is read after an answer or work, and how much waits in all; found: what `answer` or `work` said.
+
+    of_course: whether the queue is kept to its course.
+    """
+    queue = waiting(user, found.course.name if of_course else None)
+    return after(queue.first, found.path, found.since), queue.total
+
+
+def next_address(user: str, found: frappe._dict, *, of_course: bool, said: str = "") -> str:
+    """Return where that is graded which `following` says, or the queue. said: as in `address`."""
+    one, _left = following(user, found, of_course=of_course)
+    return address(one, found.course.slug if of_course else "", said)
 
 
 def answer(user: str, attempt: str, position: int) -> frappe._dict:
@@ -130,9 +170,10 @@ def work(user: str, submission: str) -> frappe._dict:
     return found.update(path=_path_of_work(submission), since=found.submission.submitted_on)
 
 
-def _quiz_answers(user: str, course: str | None) -> list[Waiting]:
+def _quiz_answers(user: str, course: str | None, most: int) -> Queue:
     rows = frappe.db.sql(
-        "SELECT a.parent, a.position, t.submitted_on, t.course, c.title course_title, z.title, u.full_name"
+        "SELECT a.parent, a.position, t.submitted_on, t.course, c.title course_title, z.title, u.full_name,"
+        " COUNT(*) OVER () total"
         " FROM `tabAcademy Quiz Attempt` t"
         " JOIN `tabAcademy Quiz Answer` a ON a.parent = t.name AND a.parenttype = %(kind)s AND a.needs_grade = 1"
         " JOIN `tabAcademy Course` c ON c.name = t.course JOIN `tabAcademy Quiz` z ON z.name = t.quiz"
@@ -149,11 +190,11 @@ def _quiz_answers(user: str, course: str | None) -> list[Waiting]:
             "of": access.COURSE,
             "user": user,
             "roles": (access.is_teacher(user) and access.roles_for(user)) or ("",),
-            "most": MOST,
+            "most": most,
         },
         as_dict=True,
     )
-    return [
+    first = [
         Waiting(
             _path(row.parent, row.position),
             row.title,
@@ -165,10 +206,12 @@ def _quiz_answers(user: str, course: str | None) -> list[Waiting]:
         )
         for row in rows
     ]
+    return Queue(first, rows[0].total if rows else 0)
 
 
-def _assignments(user: str, course: str | None) -> list[Waiting]:
-    return [
+def _assignments(user: str, course: str | None, most: int) -> Queue:
+    rows = assignment_grading.waiting(user, course, most)
+    first = [
         Waiting(
             _path_of_work(row.submission),
             row.title,
@@ -180,8 +223,9 @@ def _assignments(user: str, course: str | None) -> list[Waiting]:
             bool(row.is_late),
             bool(row.is_begun),
         )
-        for row in assignment_grading.waiting(user, course)
+        for row in rows
     ]
+    return Queue(first, rows[0].total if rows else 0)
 
 
 def _path(attempt: str, position: int) -> str:
@@ -193,4 +237,4 @@ def _path_of_work(submission: str) -> str:
 
 
 # What people grade: another kind is another function here, whose pages lead on by `after` as that of answers does.
-SOURCES: tuple[Callable[[str, str | None], list[Waiting]], ...] = (_quiz_answers, _assignments)
+SOURCES: tuple[Callable[[str, str | None, int], Queue], ...] = (_quiz_answers, _assignments)

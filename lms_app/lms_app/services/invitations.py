@@ -22,7 +22,7 @@ def invite(course: str, email: str = "", *, max_uses: int = 1, days: int = DAYS)
     how long, 1 to 365. Raises a ValidationError for an address that is none and for numbers out of range, RefusedError
     for a course that is not open to pupils, and for an address with an invitation that still serves.
     """
-    reasons.refuse(_shut(frappe.db.get_value("Academy Course", course, "status")))
+    reasons.refuse(rights.enter(frappe.db.get_value("Academy Course", course, "status")))
     if email:
         email, max_uses = validate_email_address(email, throw=True), 1
         known = {"course": course, "email": email, "state": "Open", "expires_on": (">", now_datetime())}
@@ -54,7 +54,7 @@ def look(token: str) -> frappe._dict:
     if row is None:
         return frappe._dict(title="", slug="", email="", reason="invitation_unknown")
     course = frappe.db.get_value("Academy Course", row.course, ["title", "slug", "status"], as_dict=True)
-    reason = _obstacle(row) or _shut(course.status)
+    reason = _obstacle(row) or rights.enter(course.status)
     shown = {"title": course.title, "slug": course.slug, "email": row.email or "", "reason": reason}
     return frappe._dict(shown, name=row.name, max_uses=row.max_uses)
 
@@ -68,7 +68,7 @@ def accept(user: str, token: str) -> frappe._dict:
     reasons.refuse("" if found else "invitation_unknown")
     locked = enrolment.lock(found.course)
     row = frappe.db.get_value("Academy Invitation", found.name, _FIELDS, as_dict=True, for_update=True)
-    reasons.refuse(_obstacle(row) or _shut(locked.status))
+    reasons.refuse(_obstacle(row) or rights.enter(locked.status))
     if row.email and row.email.casefold() != (frappe.db.get_value("User", user, "email") or "").casefold():
         reasons.refuse("invitation_for_another")
     enrolled = enrolment.admit(user, locked, "Invitation", invitation=row.name)
@@ -95,11 +95,6 @@ def _obstacle(row: frappe._dict) -> str:
     if row.state != "Open":
         return f"invitation_{row.state.lower()}"
     return "invitation_expired" if row.expires_on < now_datetime() else ""
-
-
-def _shut(status: str | None) -> str:
-    """Return why nobody comes into a course that is a draft, or was put away."""
-    return "" if status == rights.PUBLISHED else rights.NOT_PUBLISHED
 
 
 def _hash(token: str) -> str:

@@ -13,6 +13,7 @@ from lms_app.services import (
     invitations,
     limits,
     moments,
+    paging,
     people_table,
     quiz_content,
     reasons,
@@ -56,39 +57,34 @@ _JOINED = (
 
 
 def listed(course: str, search: str = "", group: str = "", page: int = 1) -> frappe._dict:
-    """Return a page of those who are in a course: rows, total, pages, and counts by group; in two queries.
+    """Return a page of those who are in a course, as `paging.page_of` does, and counts by group; in two queries.
 
     group: one of GROUPS; nothing for all but former pupils. A row has name (of the enrolment), state, percent,
     full_name, email, message, and when it was what. Whoever asks or waits comes first, the longest first.
     """
     states = GROUPS.get(group, seats.LIVE)
-    rows = frappe.db.sql(
+    query = (
         f"SELECT {_COLUMNS}, COUNT(*) OVER () total{_JOINED} AND e.state IN %(states)s"
         " AND (INSTR(u.full_name, %(search)s) OR INSTR(u.email, %(search)s))"
         " ORDER BY COALESCE(NULLIF(FIELD(e.state, %(asks)s, %(pays)s, %(waits)s), 0), 9),"
         " IF(e.state IN %(first)s, COALESCE(e.waitlisted_on, e.requested_on, e.creation), NULL), u.full_name, e.name"
-        " LIMIT %(limit)s OFFSET %(offset)s",
-        {
-            "course": course,
-            "states": states,
-            "search": search,
-            "asks": _ORDER[0],
-            "pays": _ORDER[1],
-            "waits": _ORDER[2],
-            "first": _ORDER,
-            "limit": PAGE,
-            "offset": (page - 1) * PAGE,
-        },
-        as_dict=True,
+        " LIMIT %(limit)s OFFSET %(offset)s"
     )
+    values = {
+        "course": course,
+        "states": states,
+        "search": search,
+        "asks": _ORDER[0],
+        "pays": _ORDER[1],
+        "waits": _ORDER[2],
+        "first": _ORDER,
+        "limit": PAGE,
+    }
+    shown = paging.page_of(lambda offset: frappe.db.sql(query, {**values, "offset": offset}, as_dict=True), page, PAGE)
     found = dict(
         frappe.db.sql("SELECT state, COUNT(*) FROM `tabAcademy Enrollment` WHERE course = %s GROUP BY state", course)
     )
-    total = rows[0].total if rows else 0
-    return frappe._dict(
-        rows=rows,
-        total=total,
-        pages=max(1, -(-total // PAGE)),
+    return shown.update(
         counts={name: sum(found.get(state, 0) for state in held) for name, held in GROUPS.items()},
         is_empty=not any(found.get(state) for state in seats.LIVE),
     )
@@ -132,7 +128,7 @@ def bring(course: str, email: str, by: str) -> str:
 
     Raises RefusedError with the reason why neither is possible.
     """
-    reasons.refuse(_not_open(course))
+    reasons.refuse(_shut(course))
     found = people_table.read(email)
     reasons.refuse("bad_address" if found.faults or len(found.lines) != 1 else "")
     [line] = found.lines
@@ -169,7 +165,7 @@ def take(course: str, text: str, by: str) -> dict[str, int]:
     """
     found = people_table.read(text)
     reasons.refuse(found.faults[0].reason if found.faults else "")
-    reasons.refuse(_not_open(course))
+    reasons.refuse(_shut(course))
     wanted = [(line, user) for line, outcome, user in _outcomes(course, found.lines) if outcome in (ADD, INVITE)]
     count(by, len(wanted))
     new = [line.email for line, user in wanted if not user]
@@ -263,9 +259,8 @@ def _outcomes(course: str, lines: Sequence[Line]) -> list[tuple[Line, str, str]]
     return found
 
 
-def _not_open(course: str) -> str:
-    status = frappe.db.get_value("Academy Course", course, "status")
-    return "" if status == rights.PUBLISHED else rights.NOT_PUBLISHED
+def _shut(course: str) -> str:
+    return rights.enter(frappe.db.get_value("Academy Course", course, "status"))
 
 
 def _day(moment: datetime | None) -> str:

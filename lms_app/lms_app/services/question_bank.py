@@ -5,7 +5,7 @@ from typing import Any
 
 import frappe
 
-from lms_app.services import documents, questions, reasons, rights, scoring
+from lms_app.services import documents, paging, questions, reasons, rights, scoring
 from lms_app.services.quiz_content import ANSWER, BANK, QUESTION
 
 PAGE = 100
@@ -42,23 +42,20 @@ def banks(course: str) -> list[frappe._dict]:
 
 
 def bank(course: str, name: str, page: int = 1) -> frappe._dict:
-    """Return a bank with a page of its questions, in two queries: name, title, rows, total, pages.
+    """Return a bank (name, title) with a page of its questions as `paging.page_of` does, in two queries.
 
     A row has name, title, kind, points, is_asked and in_quiz. Raises DeniedError for a bank of another course.
     """
     found = frappe.db.get_value(BANK, {"name": name, "course": course}, ["name", "title"], as_dict=True)
     reasons.deny("" if found else rights.UNKNOWN)
-    found.rows = frappe.db.sql(
+    query = (
         "SELECT q.name, q.title, q.kind, q.points, COUNT(*) OVER () total,"
         " EXISTS (SELECT 1 FROM `tabAcademy Quiz Answer` a WHERE a.question = q.name) is_asked,"
         " EXISTS (SELECT 1 FROM `tabAcademy Quiz Slot` s WHERE s.question = q.name) in_quiz"
-        " FROM `tabAcademy Question` q WHERE q.bank = %s ORDER BY q.creation DESC, q.name LIMIT %s OFFSET %s",
-        (name, PAGE, (page - 1) * PAGE),
-        as_dict=True,
+        " FROM `tabAcademy Question` q WHERE q.bank = %s ORDER BY q.creation DESC, q.name LIMIT %s OFFSET %s"
     )
-    found.total = found.rows[0].total if found.rows else 0
-    found.pages = max(1, -(-found.total // PAGE))
-    return found
+    shown = paging.page_of(lambda offset: frappe.db.sql(query, (name, PAGE, offset), as_dict=True), page, PAGE)
+    return shown.update(found)
 
 
 def question(course: str, bank: str, name: str) -> frappe._dict:

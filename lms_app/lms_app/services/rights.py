@@ -84,6 +84,11 @@ def open_lessons(status: str, visibility: str, viewer: Viewer) -> str:
     return "" if viewer.state in seats.LEARNING else OF_STATE.get(viewer.state, NOT_ENROLLED)
 
 
+def enter(status: str | None) -> str:
+    """Return why nobody comes into a course anew, whoever lets them in: it is a draft, or was put away."""
+    return "" if status == PUBLISHED else NOT_PUBLISHED
+
+
 def grade(viewer: Viewer) -> str:
     """Return why somebody may not grade what pupils of a course did."""
     return "" if viewer.is_staff else NOT_STAFF

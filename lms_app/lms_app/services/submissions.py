@@ -22,6 +22,7 @@ from lms_app.services import (
     reasons,
     rights,
     seats,
+    uploads,
 )
 from lms_app.services.assignment_content import ASSIGNMENT, SUBMISSION
 
@@ -161,7 +162,7 @@ def remove_files(submissions: Sequence[str], files: Sequence[str] = ()) -> None:
 
 def largest(megabytes: int) -> int:
     """Return how many megabytes a file may have: as an assignment says, and no more than the school takes at all."""
-    most = max(1, get_max_file_size() // assignments.MEGABYTE)
+    most = min(uploads.at_once(), max(1, get_max_file_size() // assignments.MEGABYTE))
     return min(megabytes, most) if megabytes else most
 
 

@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 import frappe
 from frappe.core.api.file import get_max_file_size
 from frappe.core.doctype.file.file import File
-from frappe.utils import add_to_date, now_datetime
+from frappe.utils import add_to_date, cint, now_datetime
 
 from lms_app.services import access, documents, limits, media, reasons
 
 MEGABYTE = 1024 * 1024
+# At once, where a site's configuration says nothing.
+FRAPPE_TAKES = 25 * MEGABYTE
 # More than anybody needs, and few enough that nobody fills a school's disk with them.
 UPLOADS_AN_HOUR = 300
 # Whoever has a lesson open can still bring a block back, or save one with a file that was sent before.
@@ -67,7 +69,12 @@ _UNSAFE = re.compile(r"[\x00-\x1f/\\:*?\"<>|%#]+")
 
 def largest(kind: str) -> int:
     """Return how many bytes a file for a purpose may have: the app's limit, or the school's if that is lower."""
-    return min(KINDS[kind].megabytes * MEGABYTE, get_max_file_size())
+    return min(KINDS[kind].megabytes * MEGABYTE, get_max_file_size(), at_once() * MEGABYTE)
+
+
+def at_once() -> int:
+    """Return how many megabytes of files one form may bring: Frappe takes no larger request, nor does the edge."""
+    return max(1, (cint(frappe.conf.max_file_size) or FRAPPE_TAKES) // MEGABYTE)
 
 
 def of_lesson(lesson: str, kind: str, file_name: str, content: bytes) -> frappe._dict:

@@ -55,11 +55,11 @@ def _courses(pattern: str, number: int) -> None:
     """Copy a course with all that is in it."""
     course, nth = "CONCAT('crowd-', n.seq)", "CONCAT('crowd-', n.seq, '-', {})"
     named = {"name": course, "slug": course, "title": "CONCAT('Course ', n.seq)"}
-    _copy(access.COURSE, number, f"t.name = {frappe.db.escape(pattern)}", **named)
+    copy(access.COURSE, number, f"t.name = {frappe.db.escape(pattern)}", **named)
     of_course = f"t.course = {frappe.db.escape(pattern)}"
-    _copy("Academy Module", number, of_course, name=course, course=course)
+    copy("Academy Module", number, of_course, name=course, course=course)
     place = nth.format("t.position")
-    _copy("Academy Lesson", number, of_course, name=place, course=course, module=course)
+    copy("Academy Lesson", number, of_course, name=place, course=course, module=course)
     for parent in (access.COURSE, "Academy Lesson"):
         inside = f"t.parenttype = {frappe.db.escape(parent)} AND t.parent = p.name AND p."
         inside += "name" if parent == access.COURSE else "course"
@@ -67,27 +67,25 @@ def _courses(pattern: str, number: int) -> None:
         copied = course if parent == access.COURSE else nth.format("p.position")
         for table in {field.options for field in frappe.get_meta(parent).get_table_fields()}:
             name = "CONCAT(n.seq, '-', t.name)"
-            _copy(table, number, inside, f"JOIN `tab{parent}` p", name=name, parent=copied)
+            copy(table, number, inside, f"JOIN `tab{parent}` p", name=name, parent=copied)
 
 
 def _pupils(user: str, enrolled: str, courses: int, lessons: int, pupils: int) -> None:
     """Copy a pupil, and let each be in some courses and have been in their lessons."""
     address, student = "CONCAT('crowd-', n.seq, '@example.com')", "CONCAT('crowd-', n.seq)"
     whose = f"t.name = {frappe.db.escape(user)}"
-    _copy("User", pupils, whose, name=address, email=address, username=student)
+    copy("User", pupils, whose, name=address, email=address, username=student)
     role = f"t.parenttype = 'User' AND t.parent = {frappe.db.escape(user)}"
-    _copy("Has Role", pupils, role, name="CONCAT(n.seq, '-', t.name)", parent=address)
-    _copy("Academy Student", pupils, f"t.user = {frappe.db.escape(user)}", name=student, user=address)
+    copy("Has Role", pupils, role, name="CONCAT(n.seq, '-', t.name)", parent=address)
+    copy("Academy Student", pupils, f"t.user = {frappe.db.escape(user)}", name=student, user=address)
     # One number for each enrolment: whose it is, and which of theirs.
     whose, which = f"(n.seq - 1) DIV {COURSES_EACH} + 1", f"(n.seq - 1) MOD {COURSES_EACH}"
     course = f"(({whose}) * {COURSES_EACH} + {which}) MOD {courses} + 1"
     values = {"student": f"CONCAT('crowd-', {whose})", "course": f"CONCAT('crowd-', {course})"}
     one = f"t.name = {frappe.db.escape(enrolled)}"
-    _copy(
-        "Academy Enrollment", pupils * COURSES_EACH, one, name="CONCAT('crowd-', n.seq)", last_lesson="NULL", **values
-    )
+    copy("Academy Enrollment", pupils * COURSES_EACH, one, name="CONCAT('crowd-', n.seq)", last_lesson="NULL", **values)
     traces = min(TRACES_EACH, lessons)
-    _copy(
+    copy(
         "Academy Lesson Progress",
         pupils * COURSES_EACH,
         f"t.enrollment = {frappe.db.escape(enrolled)} AND t.is_completed = 1",
@@ -117,11 +115,11 @@ def _let_in(user: str, enrolled: Any, keys: int) -> str:
         user,
     )
     one = f"t.name = {frappe.db.escape(enrolled.name)}"
-    _copy("Academy Enrollment", keys, one, name="CONCAT('quiz-', n.seq)", student="CONCAT('crowd-', n.seq)")
+    copy("Academy Enrollment", keys, one, name="CONCAT('quiz-', n.seq)", student="CONCAT('crowd-', n.seq)")
     return secret
 
 
-def _copy(doctype: str, number: int, where: str, join: str = "", **values: str) -> None:
+def copy(doctype: str, number: int, where: str, join: str = "", **values: str) -> None:
     """Copy rows so many times; values: SQL for what differs, in which n.seq counts from 1 and t is the row."""
     columns = frappe.db.get_table_columns(doctype)
     selected = ", ".join(values.get(column, f"t.`{column}`") for column in columns)

@@ -23,7 +23,7 @@ from lms_app.services import (
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.parallel import at_once
-from lms_app.tests.site_case import SiteTestCase
+from lms_app.tests.school_case import CommittedCase, SchoolCase
 
 CANARY = "canary-of-another-pupil-s-work"
 UNTOLD = "canary-of-what-the-pupil-is-not-told-yet"
@@ -46,7 +46,7 @@ def picture():
     return content.getvalue()
 
 
-class AssignmentCase(SiteTestCase):
+class AssignmentCase(SchoolCase):
     def setUp(self):
         self.user = school.person("ada")
 
@@ -76,15 +76,6 @@ class AssignmentCase(SiteTestCase):
     def is_completed(self, assignment):
         lesson = frappe.db.get_value("Academy Lesson", {"assignment": assignment.name}, "name")
         return bool(frappe.db.get_value("Academy Lesson Progress", {"lesson": lesson}, "is_completed"))
-
-    def refused(self, reason):
-        return school.told(reasons.RefusedError, reason)
-
-    def denied(self, reason):
-        return school.told(reasons.DeniedError, reason)
-
-    def rejected(self, reason):
-        return school.told(reasons.MalformedError, reason)
 
 
 class TestHandingIn(AssignmentCase):
@@ -252,6 +243,12 @@ class TestFiles(AssignmentCase):
             self.attach(made)
         with self.refused("no_files_taken"):
             self.attach(self.assignment(accepts_files=0))
+
+    def test_a_form_says_how_much_it_brings_at_once(self):
+        made = self.assignment(file_size=0, file_count=9)
+        with patch.dict(frappe.conf, max_file_size=7 * 1024 * 1024):
+            told = self.page(made).assignment
+        self.assertEqual((told.file_size, told.at_once), (7, 7))
 
     def test_files_are_handed_in_with_their_version_and_stay(self):
         made = self.assignment(attempts=2)
@@ -547,26 +544,17 @@ class TestDocuments(AssignmentCase):
             self.assertEqual(len(frappe.get_list("Academy Submission", **asked)), 1)
 
 
-class TestByRequest(SiteTestCase):
-    """By real requests: what is made here is committed, and removed at the end."""
-
+class TestByRequest(CommittedCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.courses = []
-        cls.addClassCleanup(lambda: school.remove(cls.courses))
         cls.pupil = school.person("ada")
         cls.key, cls.other = key_of(cls.pupil), key_of(school.person("bo"))
         cls.lead = key_of(school.person("lead", access.INSTRUCTOR_ROLE))
         cls.stranger = key_of(school.person("other-lead", access.INSTRUCTOR_ROLE))
 
     def assignment(self, **values):
-        made = school.assignment(school.course(), **values)
-        self.courses.append(made.course)
-        for user in (self.pupil, school.person("bo")):
-            enrolment.join(user, made.course)
-        frappe.db.commit()
-        return made
+        return self.shared(school.assignment(school.course(), **values), self.pupil, school.person("bo"))
 
     def call(self, method, key=None, sent=None, **given):
         return ask(f"/api/method/lms_app.api.assignment.{method}", given, key=key or self.key, files=sent)
@@ -764,23 +752,14 @@ class TestByRequest(SiteTestCase):
         self.assertEqual((answer.status_code, answer.json["reason"]), (409, "too_often"))
 
 
-class TestAtOnce(SiteTestCase):
-    """Many at once: what is made here is committed, and removed at the end."""
-
+class TestAtOnce(CommittedCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.courses = []
-        cls.addClassCleanup(lambda: school.remove(cls.courses))
         cls.people = [school.person(f"pupil{number}") for number in range(8)]
 
     def assignment(self, **values):
-        made = school.assignment(school.course({}), **values)
-        self.courses.append(made.course)
-        for user in self.people:
-            enrolment.join(user, made.course)
-        frappe.db.commit()
-        return made
+        return self.shared(school.assignment(school.course(), **values), *self.people)
 
     def states(self, made):
         frappe.db.rollback()

@@ -8,6 +8,7 @@ import frappe
 
 import lms_app
 from lms_app.api import enrolment
+from lms_app.deadlocks import tried_again
 from lms_app.services import reasons
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
@@ -17,6 +18,16 @@ from lms_app.tests.site_case import SiteTestCase
 FOR_GUESTS = frozenset[str]()
 # Frappe lets a GET pass without the token against forged requests: these only read.
 READS = frozenset({"lms_app.overrides.search.get_link_title"})
+# What is not done again where the database ended it for another, and why that does no harm.
+ONCE = {
+    "lms_app.api.me.export_data": "reads",
+    "lms_app.api.people.export": "reads",
+    "lms_app.api.people.look": "reads",
+    "lms_app.api.questions.look": "reads",
+    "lms_app.api.quiz.clock": "reads",
+    "lms_app.overrides.rq_job.remove_failed_jobs": "changes what is in Redis alone",
+    "lms_app.overrides.search.get_link_title": "reads",
+}
 # Something of each type that endpoints take.
 GIVEN = {str: "x", int: 1, float: 1.5, bool: True, int | None: 1}
 GIVEN |= {dict[str, str]: {"title": "x"}, list[dict[str, str]]: [{"text": "x"}]}
@@ -31,6 +42,16 @@ def endpoints():
     return {
         f"{one.__module__}.{one.__name__}": one for one in frappe.whitelisted if one.__module__.startswith("lms_app.")
     }
+
+
+def is_tried_again(function):
+    """Say whether `tried_again` is among the decorators of a function."""
+    inside = function
+    while inside.__code__ is not tried_again(inside).__code__:
+        inside = getattr(inside, "__wrapped__", None)
+        if inside is None:
+            return False
+    return True
 
 
 class TestEndpoints(SiteTestCase):
@@ -51,6 +72,9 @@ class TestEndpoints(SiteTestCase):
         for path, function in endpoints().items():
             methods = frappe.allowed_http_methods_for_whitelisted_func[function]
             self.assertLessEqual(set(methods), {"GET", "POST"} if path in READS else {"POST"}, path)
+
+    def test_each_that_writes_is_done_again_where_the_database_ended_it_for_another(self):
+        self.assertEqual({path for path, one in endpoints().items() if not is_tried_again(one)}, {*ONCE})
 
     def test_guests_call_only_what_is_on_the_list(self):
         self.assertEqual({path for path, one in endpoints().items() if one in frappe.guest_methods}, FOR_GUESTS)

@@ -8,16 +8,13 @@ from frappe.utils import add_days, get_url, now_datetime
 from lms_app.services import access, catalogue, enrolment, invitations, notes, people, progress, reasons, students
 from lms_app.tests import school
 from lms_app.tests.parallel import at_once
-from lms_app.tests.site_case import SiteTestCase
+from lms_app.tests.school_case import CommittedCase, SchoolCase
 
 
-class EnrolmentCase(SiteTestCase):
+class EnrolmentCase(SchoolCase):
     def state(self, user, course):
         found = access.enrolment_of(user, course.name)
         return found.state if found else None
-
-    def refused(self, reason):
-        return school.told(reasons.RefusedError, reason)
 
     def counters(self, course):
         fields = ["learner_count", "taken_seats", "waiting_count"]
@@ -172,6 +169,15 @@ class TestApproval(EnrolmentCase):
         self.assertEqual(states, ["Active", "Waitlisted"])
         with self.refused("not_pending"):
             enrolment.decide(names[0], accept=False, by="Administrator")
+
+    def test_nobody_is_accepted_into_a_course_that_was_taken_back_and_anybody_can_be_declined(self):
+        name = enrolment.join(self.ada, self.course.name).name
+        frappe.db.set_value("Academy Course", self.course.name, "status", "Draft")
+        with self.refused("not_published"):
+            enrolment.decide(name, accept=True, by="Administrator")
+        self.assertEqual(enrolment.decide(name, accept=False, by="Administrator"), "Cancelled")
+        with self.refused("not_published"):
+            enrolment.join(self.ada, self.course.name)
 
     def test_a_declined_request_keeps_the_school_s_words_and_may_be_made_again(self):
         name = enrolment.join(self.ada, self.course.name).name
@@ -345,14 +351,10 @@ class TestMails(EnrolmentCase):
         self.assertIn("A &amp; B", html)
 
 
-class TestAtOnce(EnrolmentCase):
-    """Many at the same time, each with a connection of its own: what is made here is committed and removed again."""
-
+class TestAtOnce(EnrolmentCase, CommittedCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.courses = []
-        cls.addClassCleanup(lambda: school.remove(cls.courses))
         cls.people = [school.person(f"crowd{number}") for number in range(12)]
 
     def course(self, *lessons, **values):

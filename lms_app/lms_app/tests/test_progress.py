@@ -6,10 +6,10 @@ from frappe.utils import add_days, now_datetime
 
 from lms_app.services import access, enrolment, outline, progress, reasons
 from lms_app.tests import school
-from lms_app.tests.site_case import SiteTestCase
+from lms_app.tests.school_case import SchoolCase
 
 
-class TestProgress(SiteTestCase):
+class TestProgress(SchoolCase):
     def setUp(self):
         self.user = school.person("ada")
 
@@ -26,9 +26,6 @@ class TestProgress(SiteTestCase):
         lesson.update({"kind": "Video", "completion_rule": "Video %", "video_percent": 50, "blocks": [video]})
         lesson.save()
         return name
-
-    def denied(self, reason):
-        return school.told(reasons.DeniedError, reason)
 
     def enrolled(self, course):
         return access.enrolment_of(self.user, course.name)

@@ -22,7 +22,7 @@ from lms_app.services import (
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.parallel import at_once
-from lms_app.tests.site_case import SiteTestCase
+from lms_app.tests.school_case import CommittedCase, SchoolCase
 
 CANARY = "canary-of-what-is-right"
 ESSAY = {"kind": "Essay", "body": "Why?", "options": []}
@@ -49,7 +49,7 @@ def later(**by):
     return patch("lms_app.services.quiz_engine.now_datetime", return_value=add_to_date(now_datetime(), **by))
 
 
-class QuizCase(SiteTestCase):
+class QuizCase(SchoolCase):
     def setUp(self):
         self.user = school.person("ada")
 
@@ -80,15 +80,6 @@ class QuizCase(SiteTestCase):
         self.save(attempt, self.option(attempt, text))
         quiz_engine.submit(self.user, attempt)
         return attempt
-
-    def refused(self, reason):
-        return school.told(reasons.RefusedError, reason)
-
-    def denied(self, reason):
-        return school.told(reasons.DeniedError, reason)
-
-    def rejected(self, reason):
-        return school.told(reasons.MalformedError, reason)
 
 
 class TestStarting(QuizCase):
@@ -488,24 +479,16 @@ class TestReview(QuizCase):
         self.assertNotIn(CANARY, json.dumps(told))
 
 
-class TestByRequest(SiteTestCase):
-    """By real requests: what is made here is committed, and removed at the end."""
-
+class TestByRequest(CommittedCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.courses = []
-        cls.addClassCleanup(lambda: school.remove(cls.courses))
         cls.pupil = school.person("ada")
         cls.key = key_of(cls.pupil)
         cls.lead = key_of(school.person("lead", access.INSTRUCTOR_ROLE))
 
     def quiz(self, *questions, **values):
-        made = school.quiz(school.course(), *questions, **values)
-        self.courses.append(made.course)
-        enrolment.join(self.pupil, made.course)
-        frappe.db.commit()
-        return made
+        return self.shared(school.quiz(school.course(), *questions, **values), self.pupil)
 
     def call(self, method, key=None, **given):
         return ask(f"/api/method/lms_app.api.quiz.{method}", given, key=key or self.key)
@@ -617,23 +600,14 @@ class TestByRequest(SiteTestCase):
         self.assertEqual(self.call("grade", key=self.lead, **grade).json["message"]["state"], "Graded")
 
 
-class TestAtOnce(SiteTestCase):
-    """Many at once: what is made here is committed, and removed at the end."""
-
+class TestAtOnce(CommittedCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.courses = []
-        cls.addClassCleanup(lambda: school.remove(cls.courses))
         cls.people = [school.person(f"pupil{number}") for number in range(8)]
 
     def quiz(self, *questions, **values):
-        made = school.quiz(school.course(), *questions, **values)
-        self.courses.append(made.course)
-        for user in self.people:
-            enrolment.join(user, made.course)
-        frappe.db.commit()
-        return made
+        return self.shared(school.quiz(school.course(), *questions, **values), *self.people)
 
     def test_starts_at_once_give_one_attempt(self):
         quiz = self.quiz(attempts=1)

@@ -34,7 +34,7 @@ class TestQueue(GradingCase):
         self.quiz = school.quiz(school.course(), ESSAY, ESSAY)
 
     def paths(self, user: str, course: str | None = None) -> list[str]:
-        return [one.path for one in grading_queue.waiting(user, course)]
+        return [one.path for one in grading_queue.waiting(user, course).first]
 
     def test_whoever_has_waited_longest_is_read_first(self):
         first = self.written(school.person("ada"), self.quiz, "One", "Two")
@@ -49,14 +49,14 @@ class TestQueue(GradingCase):
             self.written(school.person(name), self.quiz, "One", "Two")
         frappe.get_roles(self.lead)
         with self.assertQueryCount(len(grading_queue.SOURCES)):
-            self.assertEqual(len(grading_queue.waiting(self.lead, self.quiz.course)), 6)
-        attempt = grading_queue.waiting(self.lead, self.quiz.course)[0].path.split("/")[3]
+            self.assertEqual(grading_queue.waiting(self.lead, self.quiz.course).total, 6)
+        attempt = grading_queue.waiting(self.lead, self.quiz.course).first[0].path.split("/")[3]
         with self.assertQueryCount(2):
             grading_queue.answer(self.lead, attempt, 1)
 
     def test_after_the_last_one_the_queue_begins_anew(self):
         self.written(school.person("ada"), self.quiz, "One", "Two")
-        one, two = grading_queue.waiting(self.lead, self.quiz.course)
+        one, two = grading_queue.waiting(self.lead, self.quiz.course).first
         self.assertEqual(grading_queue.after([one, two], one.path, one.since), two)
         self.assertEqual(grading_queue.after([one, two], two.path, two.since), one)
         self.assertIsNone(grading_queue.after([one], one.path, one.since))

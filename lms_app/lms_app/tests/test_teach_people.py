@@ -224,8 +224,11 @@ class TestPeople(SiteTestCase):
         for status in ("Draft", "Archived"):
             frappe.db.set_value("Academy Course", self.course.name, "status", status)
             for address in (self.ada, STRANGER):
-                with school.told(frappe.ValidationError, "not_published"):
-                    people.bring(self.course.name, address, by=self.lead)
+                for deed in (people.bring, people.take):
+                    with school.told(frappe.ValidationError, "not_published"):
+                        deed(self.course.name, address, by=self.lead)
+            with school.as_user(self.lead), school.told(frappe.ValidationError, "not_published"):
+                enrolment_api.add(self.course.name, self.ada)
         self.assertIsNone(access.enrolment_of(self.ada, self.course.name))
 
     def test_frappe_s_own_users_come_into_no_course(self):
@@ -290,6 +293,15 @@ class TestPeoplePages(SiteTestCase):
 
     def form(self, deed: str, path: str = "", who: str = "lead", **values: str) -> TestResponse:
         return ask(path or self.path, {"deed": deed, **values}, key=self.keys[who])
+
+    def test_a_draft_says_that_nobody_comes_into_it_in_the_place_of_the_ways_in(self):
+        ways = ('value="bring"', 'value="link"', f"{self.path}/import")
+        for status, offers in (("Draft", False), ("Published", True)):
+            frappe.db.set_value("Academy Course", self.course.name, "status", status)
+            frappe.db.commit()
+            page = text(ask(self.path, key=self.keys["lead"]))
+            self.assertEqual([way in page for way in ways], [offers] * 3)
+            self.assertEqual("This course is not open to pupils." in page, not offers)
 
     def test_a_request_is_answered_where_it_is_read(self):
         page = text(ask(self.path, key=self.keys["lead"]))

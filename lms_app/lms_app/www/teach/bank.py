@@ -30,8 +30,7 @@ def get_context(context: frappe._dict) -> None:
             "page_title": f"{page.title} · {context.course.title}",
             "place": path,
             "kinds": scoring.KINDS,
-            "number": number,
-            "link": lambda page: f"{path}?page={page}",
+            "link": pages.linked(path),
             "said": "" if context.trouble else _said(form),
         }
     )

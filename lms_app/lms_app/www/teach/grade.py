@@ -1,13 +1,11 @@
 """One answer to read: what was asked, what was written, and a form for points and a word; the next one follows."""
 
-from urllib.parse import urlencode
-
 import frappe
 from frappe import _
 
 from lms_app import pages
 from lms_app.api import quiz as quizzes
-from lms_app.services import grading, grading_queue, numbers, teaching
+from lms_app.services import grading, grading_queue, numbers
 
 no_cache = 1
 
@@ -16,28 +14,15 @@ def get_context(context: frappe._dict) -> None:
     """Fill in the answer and what follows it; keep a grade where a form asks for that, and go on."""
     form, user = frappe.form_dict, frappe.session.user
     attempt, position = str(form.get("attempt") or ""), pages.number(form.get("position"))
-    slug = str(form.get("course") or "")
+    of_course = bool(form.get("course"))
     if pages.is_form():
-        pages.act(context, lambda: _grade(form, user, attempt, position, slug))
-
-    def load() -> frappe._dict:
-        found = grading_queue.answer(user, attempt, position)
-        queue = grading_queue.waiting(user, found.course.name if slug else None)
-        following = grading_queue.after(queue, found.path, found.since)
-        found.next = grading_queue.address(following, slug) if following else ""
-        found.left = len(queue)
-        return found
-
-    page = pages.show(context, _("Grading"), load)
+        pages.act(context, lambda: _grade(form, user, attempt, position))
+    page = pages.show_to_grade(context, lambda: grading_queue.answer(user, attempt, position), of_course=of_course)
     if page is None:
         return
     context.update(
         {
             "page_title": f"{page.quiz} · {page.pupil}",
-            "course": page.course if slug else None,
-            "tab": "grading",
-            "unlisted": True,
-            "within": f"?{urlencode({'course': slug})}" if slug else "",
             "typed": {field: str(form.get(field) or "") for field in ("points", "comment")}
             if context.trouble
             else None,
@@ -47,11 +32,9 @@ def get_context(context: frappe._dict) -> None:
     )
 
 
-def _grade(form: frappe._dict, user: str, attempt: str, position: int, slug: str) -> str:
+def _grade(form: frappe._dict, user: str, attempt: str, position: int) -> str:
     """Keep a grade, and return the address of what is read next."""
     points = numbers.of_form(str(form.get("points") or ""), reason="bad_points", is_needed=True)
     quizzes.grade(attempt, position, points, str(form.get("comment") or ""))
     graded = grading_queue.answer(user, attempt, position)
-    queue = grading_queue.waiting(user, teaching.course(slug, user).name if slug else None)
-    following = grading_queue.after(queue, graded.path, graded.since)
-    return grading_queue.address(following, slug, said="graded")
+    return grading_queue.next_address(user, graded, of_course=bool(form.get("course")), said="graded")

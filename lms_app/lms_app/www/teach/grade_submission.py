@@ -2,14 +2,13 @@
 
 import re
 from typing import Any
-from urllib.parse import urlencode
 
 import frappe
 from frappe import _
 
 from lms_app import pages
 from lms_app.api import assignment as api
-from lms_app.services import assignment_grading, assignments, grading_queue, numbers, teaching
+from lms_app.services import assignment_grading, assignments, grading_queue, numbers
 
 no_cache = 1
 
@@ -20,28 +19,15 @@ _CRITERION = re.compile(r"(level|comment)-(\w{1,16})", re.ASCII)
 def get_context(context: frappe._dict) -> None:
     """Fill in the work and what follows it; grade it or give it back where a form asks for that, and go on."""
     form, user = frappe.form_dict, frappe.session.user
-    submission, slug = str(form.get("submission") or ""), str(form.get("course") or "")
+    submission, of_course = str(form.get("submission") or ""), bool(form.get("course"))
     if pages.is_form():
-        pages.act(context, lambda: _obey(form, user, submission, slug))
-
-    def load() -> frappe._dict:
-        found = grading_queue.work(user, submission)
-        queue = grading_queue.waiting(user, found.course.name if slug else None)
-        following = grading_queue.after(queue, found.path, found.since)
-        found.next = grading_queue.address(following, slug) if following else ""
-        found.left = len(queue)
-        return found
-
-    page = pages.show(context, _("Grading"), load)
+        pages.act(context, lambda: _obey(form, user, submission))
+    page = pages.show_to_grade(context, lambda: grading_queue.work(user, submission), of_course=of_course)
     if page is None:
         return
     context.update(
         {
             "page_title": f"{page.assignment.title} · {page.pupil}",
-            "course": page.course if slug else None,
-            "tab": "grading",
-            "unlisted": True,
-            "within": f"?{urlencode({'course': slug})}" if slug else "",
             "typed": _typed(form) if context.trouble else None,
             "said": "" if context.trouble else _said(form.get("said")),
             "longest": assignment_grading.LONGEST_FEEDBACK,
@@ -52,7 +38,7 @@ def get_context(context: frappe._dict) -> None:
     )
 
 
-def _obey(form: frappe._dict, user: str, submission: str, slug: str) -> str:
+def _obey(form: frappe._dict, user: str, submission: str) -> str:
     """Do what a form asks for, and return the address of what is read next."""
     deed = str(form.get("deed") or TELL)
     found = grading_queue.work(user, submission)
@@ -67,9 +53,8 @@ def _obey(form: frappe._dict, user: str, submission: str, slug: str) -> str:
         api.give_back(submission, typed.feedback, typed.until)
     else:
         _grade(form, found, is_told=deed == TELL)
-    queue = grading_queue.waiting(user, teaching.course(slug, user).name if slug else None)
     said = {GIVE_BACK: "back", KEEP: "kept", RELEASE: "released"}.get(deed, "graded")
-    return grading_queue.address(grading_queue.after(queue, found.path, found.since), slug, said)
+    return grading_queue.next_address(user, found, of_course=bool(form.get("course")), said=said)
 
 
 def _grade(form: frappe._dict, found: frappe._dict, *, is_told: bool) -> None:

@@ -19,7 +19,7 @@ def get_context(context: frappe._dict) -> None:
         if course.moved:
             return frappe._dict(moved=f"/teach/grading?course={course.moved}")
         context.course = course if slug else None
-        return frappe._dict(queue=grading_queue.waiting(user, course.name))
+        return grading_queue.listed(user, course.name, pages.number(frappe.form_dict.get("page")))
 
     if pages.show(context, _("Grading"), load) is None:
         return
@@ -28,6 +28,7 @@ def get_context(context: frappe._dict) -> None:
             "tab": "grading",
             "unlisted": True,
             "of_course": slug,
+            "link": pages.linked("/teach/grading", course=slug),
             "said": _said(frappe.form_dict.get("said")),
         }
     )

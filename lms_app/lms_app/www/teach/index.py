@@ -1,7 +1,5 @@
 """My courses: those that somebody teaches, and what waits for them there."""
 
-from urllib.parse import urlencode
-
 import frappe
 from frappe import _
 
@@ -18,17 +16,15 @@ def get_context(context: frappe._dict) -> None:
     if pages.is_form():
         pages.act(context, lambda: f"/teach/c/{teach.make_course(frappe.form_dict.get('title') or '')['course']}")
     search = str(frappe.form_dict.get("q") or "").strip()[: teaching.LONGEST_SEARCH]
-    number = str(frappe.form_dict.get("page") or "1")
-    page = max(1, int(number)) if number.isascii() and number.isdigit() and len(number) < 5 else 1
-    found = pages.show(context, _("Teaching"), lambda: teaching.courses(user, search, page))
+    number = pages.number(frappe.form_dict.get("page"))
+    found = pages.show(context, _("Teaching"), lambda: teaching.courses(user, search, number))
     if found is None:
         return
     context.update(
         {
             "search": search,
             "typed": frappe.form_dict.get("title") or "",
-            "number": page,
-            "link": lambda to: f"/teach?{urlencode({**({'q': search} if search else {}), 'page': to})}",
+            "link": pages.linked("/teach", q=search),
             "may_make": access.may_make(user),
             "unlisted": True,
         }

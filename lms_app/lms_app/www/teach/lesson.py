@@ -78,6 +78,7 @@ def get_context(context: frappe._dict) -> None:
             "allergens": recipe.ALLERGENS,
             "lines": _lines,
             "largest": uploads.largest,
+            "at_once": uploads.at_once(),
             "endings": lambda kind: ",".join(uploads.KINDS[kind].endings),
             "said": None if sent else form.get("said"),
         }

@@ -1,8 +1,5 @@
 """The people of a course, for its teachers: who is in it, who asks, who waits, and how others come in."""
 
-from collections.abc import Callable
-from urllib.parse import urlencode
-
 import frappe
 from frappe import _
 from frappe.utils import get_url
@@ -10,7 +7,7 @@ from frappe.utils import get_url
 from lms_app import pages
 from lms_app.api import enrolment
 from lms_app.api import people as many
-from lms_app.services import invitations, people, seats, teaching
+from lms_app.services import invitations, people, rights, seats, teaching
 
 no_cache = 1
 
@@ -32,14 +29,15 @@ def get_context(context: frappe._dict) -> None:
         found.invited = people.invited(course.name) if course.may_edit else []
         return found
 
-    pages.show_to_staff(context, "people", _("People"), load)
+    if pages.show_to_staff(context, "people", _("People"), load) is None:
+        return
     context.update(
         {
             "search": search,
             "group": group,
             "groups": _groups(),
-            "number": number,
-            "link": _linked(f"/teach/c/{slug}/people", q=search, group=group),
+            "is_shut": bool(rights.enter(context.course.status)),
+            "link": pages.linked(f"/teach/c/{slug}/people", q=search, group=group),
             "said": None if context.trouble else _said(form.get("said")),
             "typed": str(form.get("email") or "") if context.trouble else "",
             "asking": seats.PENDING_APPROVAL,
@@ -75,16 +73,6 @@ def _link(form: frappe._dict) -> str:
 
 def _course(form: frappe._dict) -> str:
     return teaching.course(form.slug, frappe.session.user).name or ""
-
-
-def _linked(path: str, **chosen: str) -> Callable[..., str]:
-    """Return what gives the address of the list with some of its filters changed."""
-
-    def link(**changed: str | int) -> str:
-        query = urlencode({name: value for name, value in {**chosen, **changed}.items() if value and value != 1})
-        return f"{path}?{query}" if query else path
-
-    return link
 
 
 def _groups() -> dict[str, str]:

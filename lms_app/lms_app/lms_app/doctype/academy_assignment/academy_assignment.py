@@ -4,17 +4,18 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import assignment_content, submissions
+from lms_app.services import assignment_content, bounds, submissions
 
 
 class AcademyAssignment(Document):
     """What pupils are asked to hand in, until when, and what it is worth."""
 
     def validate(self) -> None:
-        """Refuse another course, a rubric of others, and rules by which nothing could be handed in."""
+        """Refuse another course, numbers out of bounds, a rubric of others, and rules by which nothing is handed in."""
         before = self.get_doc_before_save()
         if before and before.course != self.course:
             frappe.throw(_("An assignment stays in its course"))
+        bounds.check(self)
         assignment_content.check(self)
 
     def on_update(self) -> None:

@@ -3,9 +3,9 @@
 import frappe
 from frappe import _
 from frappe.model.document import Document
-from frappe.utils import cint, get_datetime, now_datetime
+from frappe.utils import get_datetime, now_datetime
 
-from lms_app.services import access, addresses, catalogue, content, release, rights
+from lms_app.services import access, addresses, bounds, catalogue, content, rights
 
 
 class AcademyCourse(Document):
@@ -25,8 +25,7 @@ class AcademyCourse(Document):
             frappe.throw(_("A course cannot come before itself"))
         if self.enrol_from and self.enrol_until and get_datetime(self.enrol_from) > get_datetime(self.enrol_until):
             frappe.throw(_("Enrolment cannot close before it opens"))
-        if not 0 <= cint(self.access_days) <= release.MOST_DAYS:
-            frappe.throw(_("Access lasts {0} days at most, or has no end with 0").format(release.MOST_DAYS))
+        bounds.check(self)
         if self.status == rights.PUBLISHED:
             if lacks := content.lacks_of(self):
                 frappe.throw(_("This course cannot be published without {0}").format(", ".join(lacks)))

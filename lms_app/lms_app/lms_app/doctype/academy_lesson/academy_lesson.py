@@ -4,7 +4,7 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import addresses, catalogue, completion, content, media, outline, progress, reasons
+from lms_app.services import addresses, bounds, catalogue, completion, content, media, outline, progress, reasons
 
 # What makes a course longer, or completed later, when it changes.
 COUNTED = ("status", "is_required", "minutes")
@@ -29,6 +29,7 @@ class AcademyLesson(Document):
         if before and before.course != self.course:
             frappe.throw(_("A lesson stays in its course"))
         addresses.give(self, scope=self.course)
+        bounds.check(self)
         if self.completion_rule == completion.VIDEO and not 1 <= self.video_percent <= 100:
             frappe.throw(_("Percent of the Video must be from 1 to 100"))
         for block in self.blocks:

@@ -3,9 +3,8 @@
 import frappe
 from frappe import _
 from frappe.model.document import Document
-from frappe.utils import cint
 
-from lms_app.services import release
+from lms_app.services import bounds, release
 
 
 class AcademyModule(Document):
@@ -22,8 +21,7 @@ class AcademyModule(Document):
         if self.release_rule == release.ON_DATE and not self.release_on:
             # The form asks for it, but a module does not always come from the form.
             frappe.throw(_("A module that opens on a date needs the date"))
-        if not 0 <= cint(self.release_days) <= release.MOST_DAYS:
-            frappe.throw(_("A module opens {0} days after somebody joined, at most").format(release.MOST_DAYS))
+        bounds.check(self)
         if self.release_rule != release.AFTER_MODULE:
             self.release_after = None
             return

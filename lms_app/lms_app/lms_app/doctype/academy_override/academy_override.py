@@ -5,9 +5,7 @@ from frappe import _
 from frappe.model.document import Document
 from frappe.utils import cint, get_datetime
 
-from lms_app.services import people, quiz_content, quiz_engine, reasons, submissions
-
-MOST = {"extra_minutes": people.MOST_MINUTES, "extra_days": people.MOST_DAYS, "extra_attempts": people.MOST_ATTEMPTS}
+from lms_app.services import bounds, quiz_content, quiz_engine, reasons, submissions
 
 
 class AcademyOverride(Document):
@@ -15,7 +13,8 @@ class AcademyOverride(Document):
 
     def validate(self) -> None:
         """Refuse what is of another course, more than anybody needs, and dates that leave no time."""
-        reasons.refuse("" if all(0 <= cint(self.get(name)) <= most for name, most in MOST.items()) else "bad_override")
+        most = bounds.MOST[self.doctype]
+        reasons.refuse("" if all(0 <= cint(self.get(field)) <= most[field] for field in most) else "bad_override")
         before = self.get_doc_before_save()
         if before and (before.course, before.student, before.item) != (self.course, self.student, self.item):
             frappe.throw(_("An override stays with its pupil; make another one"))

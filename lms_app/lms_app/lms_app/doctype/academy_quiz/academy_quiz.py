@@ -5,19 +5,18 @@ from frappe import _
 from frappe.model.document import Document
 from frappe.utils import get_datetime
 
-from lms_app.services import quiz_content, quiz_engine
+from lms_app.services import bounds, quiz_content, quiz_engine
 
 
 class AcademyQuiz(Document):
     """What is asked, how often and for how long, and what pupils see of it afterwards."""
 
     def validate(self) -> None:
-        """Refuse another course, questions of others, and more questions than there are."""
+        """Refuse another course, numbers out of bounds, questions of others, and more questions than there are."""
         before = self.get_doc_before_save()
         if before and before.course != self.course:
             frappe.throw(_("A quiz stays in its course"))
-        if not 0 <= (self.pass_percent or 0) <= 100:
-            frappe.throw(_("Percent to Pass must be from 0 to 100"))
+        bounds.check(self)
         if self.opens_on and self.closes_on and get_datetime(self.opens_on) >= get_datetime(self.closes_on):
             frappe.throw(_("A quiz cannot close before it opens"))
         quiz_content.check(self)
