@@ -177,12 +177,23 @@ def expire_overdue() -> None:
         pluck="name",
     )
     for name in overdue:
-        locked, row = _lock_enrolment(name)
-        if is_over(row) and row.state in seats.LIVE:
-            _move(locked, row, seats.EXPIRED)
-            settle(locked)
+        try:
+            _expire(name)
+        except Exception:
+            # The others shall not stay open for it, nor their seats taken.
+            frappe.db.rollback()
+            frappe.log_error(
+                "An access could not be ended", reference_doctype="Academy Enrollment", reference_name=name
+            )
         # Each by itself, so that no course stays locked for all of them.
         frappe.db.commit()
+
+
+def _expire(enrollment: str) -> None:
+    locked, row = _lock_enrolment(enrollment)
+    if is_over(row) and row.state in seats.LIVE:
+        _move(locked, row, seats.EXPIRED)
+        settle(locked)
 
 
 def lock(course: str) -> frappe._dict:

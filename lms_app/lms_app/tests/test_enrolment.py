@@ -62,6 +62,18 @@ class TestJoining(EnrolmentCase):
         self.assertEqual(self.state(user, first), "Completed")
         self.assertEqual(enrolment.join(user, second.name).state, "Active")
 
+    def test_courses_that_build_on_each_other_in_a_circle_are_refused(self):
+        first = school.course(title="Stocks")
+        second = school.course(title="Soups", prerequisites=[{"requires": first.name}])
+        third = school.course(prerequisites=[{"requires": second.name}])
+        third.append("prerequisites", {"requires": first.name})
+        third.save(ignore_permissions=True)
+        for builds_on, words in ((first, "before itself"), (second, "“Soups” builds on"), (third, "builds on")):
+            first.reload()
+            first.append("prerequisites", {"requires": builds_on.name})
+            with self.assertRaisesRegex(frappe.ValidationError, words):
+                first.save(ignore_permissions=True)
+
     def test_days_of_access_are_counted_from_the_day_of_joining_and_end_it(self):
         course, user = school.course(access_days=30), school.person("ada")
         enrolment.join(user, course.name)
@@ -75,6 +87,26 @@ class TestJoining(EnrolmentCase):
         with self.refused("expired"):
             enrolment.join(user, course.name)
         self.assertEqual(enrolment.add(course.name, user, by="Administrator").state, "Active")
+
+    def test_an_access_that_cannot_be_ended_keeps_no_other_open(self):
+        names = [
+            enrolment.join(user, school.course(access_days=1).name).name
+            for user in (school.person(name) for name in ("ada", "bo", "cy"))
+        ]
+        expires = add_days(now_datetime(), -1)
+        frappe.db.set_value("Academy Enrollment", {"name": ("in", names)}, "expires_on", expires)
+        whole = enrolment.lock
+
+        def lock(course):
+            if course == frappe.db.get_value("Academy Enrollment", names[1], "course"):
+                frappe.throw("broken")
+            return whole(course)
+
+        kept = (patch.object(frappe.db, name) for name in ("commit", "rollback"))
+        with next(kept), next(kept), patch.object(enrolment, "lock", lock):
+            enrolment.expire_overdue()
+        states = [frappe.db.get_value("Academy Enrollment", name, "state") for name in names]
+        self.assertEqual(states, ["Expired", "Active", "Expired"])
 
     def test_days_lead_to_a_date_that_there_is(self):
         course = school.course()
