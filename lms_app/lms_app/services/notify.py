@@ -86,6 +86,15 @@ def graded(submission: str) -> None:
         _write_about_work(row, _("Graded: {0}").format(row.work), _("Your teacher has graded what you handed in."))
 
 
+def answers_graded(attempt: str) -> None:
+    """Tell a pupil that a teacher has graded the last of their answers in a quiz; the rest is said on its page."""
+    found = frappe.db.get_value("Academy Quiz Attempt", attempt, ["enrollment", "quiz"], as_dict=True)
+    row = _row(found.enrollment)
+    row.page, row.work = f"/learn/attempt/{attempt}", frappe.db.get_value("Academy Quiz", found.quiz, "title")
+    with speaking(row.language):
+        _write_about_work(row, _("Graded: {0}").format(row.work), _("Your teacher has graded your answers."))
+
+
 def given_back(submission: str) -> None:
     """Tell a pupil that a teacher gave their work back, and until when it is in time again."""
     row = _work(submission)
@@ -172,7 +181,7 @@ def _work(submission: str) -> frappe._dict:
     fields = ["enrollment", "assignment", "again_until"]
     found = frappe.db.get_value("Academy Submission", submission, fields, as_dict=True)
     title = frappe.db.get_value("Academy Assignment", found.assignment, "title")
-    return _row(found.enrollment).update(found, work=title)
+    return _row(found.enrollment).update(found, work=title, page=f"/learn/assignment/{found.assignment}")
 
 
 def _write_about_work(row: frappe._dict, subject: str, *sentences: str) -> None:
@@ -184,7 +193,7 @@ def _write_about_work(row: frappe._dict, subject: str, *sentences: str) -> None:
         {
             "name": row.full_name,
             "sentences": [sentence for sentence in sentences if sentence],
-            "address": get_url(f"/learn/assignment/{row.assignment}"),
+            "address": get_url(row.page),
             "action": _("See what your teacher says"),
             "preferences": get_url("/learn/me/settings"),
         },
