@@ -344,6 +344,14 @@ class TestWriting(SiteTestCase):
         with school.told(reasons.RefusedError, "not_valid"):
             self.save(kind="Quiz", quiz=foreign.name, status="Draft")
 
+    def test_a_quiz_or_an_assignment_of_one_lesson_is_refused_in_another(self):
+        made = {"Quiz": school.quiz(self.course).name, "Assignment": school.assignment(self.course).name}
+        for kind, name in made.items():
+            field = kind.lower()
+            with self.assertRaisesRegex(reasons.RefusedError, f"Another lesson has this {field} already"):
+                self.save(kind=kind, status="Draft", **{field: name})
+            self.assertEqual(frappe.db.count("Academy Lesson", {field: name}), 1)
+
     def test_an_old_address_leads_to_the_new_one_and_none_to_nothing(self):
         slug = frappe.db.get_value("Academy Lesson", self.lesson, "slug")
         doc = frappe.get_doc("Academy Lesson", self.lesson)
