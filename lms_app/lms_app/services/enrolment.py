@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import frappe
 from frappe.utils import now_datetime
 
-from lms_app.services import access, events, notify, reasons, seats, students
+from lms_app.services import access, events, notify, reasons, seats, students, traces
 
 LONGEST_MESSAGE = 2000
 _TERMS = (
@@ -165,7 +165,7 @@ def lay_bare(student: str) -> list[str]:
     kept = [row for row in rows if row.expires_on or row.state in _LASTING]
     for row in kept:
         state = row.state if row.state in _LASTING else seats.CANCELLED
-        _set(row.name, {**dict.fromkeys(_PERSONAL), "percent": 0, "state": state})
+        _set(row.name, {**dict.fromkeys((*_PERSONAL, *traces.BESIDE)), "percent": 0, "state": state})
     return [row.name for row in kept]
 
 

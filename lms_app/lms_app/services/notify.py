@@ -76,6 +76,7 @@ def certified(enrollment: str, code: str) -> None:
                 "action": _("See the certificate"),
                 "preferences": get_url("/learn/me/settings"),
             },
+            enrollment=row.name,
         )
 
 
@@ -197,6 +198,7 @@ def _write_about_work(row: frappe._dict, subject: str, *sentences: str) -> None:
             "action": _("See what your teacher says"),
             "preferences": get_url("/learn/me/settings"),
         },
+        enrollment=row.name,
     )
 
 
@@ -213,6 +215,7 @@ def _write_to_pupil(row: frappe._dict, preference: str, subject: str, sentences:
             "action": _("Go to the course"),
             "preferences": get_url("/learn/me/settings"),
         },
+        enrollment=row.name,
     )
 
 
@@ -238,16 +241,24 @@ def _ask_teachers(row: frappe._dict) -> None:
                     "action": _("Open the request"),
                     "preferences": "",
                 },
+                enrollment=row.name,
             )
 
 
-def _send(email: str, subject: str, words: dict[str, str | Sequence[str]]) -> None:
-    """Queue a mail, if the school has a way to send one; it leaves only if the transaction is committed."""
+def _send(email: str, subject: str, words: dict[str, str | Sequence[str]], *, enrollment: str = "") -> None:
+    """Queue a mail, if the school has a way to send one; it leaves only if the transaction is committed.
+
+    enrollment: what it is about, so that it goes when a pupil has all of theirs removed.
+    """
     if not can_send():
         return
+    about = {"reference_doctype": "Academy Enrollment", "reference_name": enrollment} if enrollment else {}
     frappe.sendmail(
         recipients=[email],
         subject=subject,
         template="academy_mail",
         args={**words, "school": branding.brand()["name"]},
+        # Which mails somebody gets is chosen in their settings.
+        add_unsubscribe_link=0,
+        **about,
     )

@@ -363,7 +363,7 @@ class TestMails(EnrolmentCase):
         ada = school.person("fleur")
         frappe.db.set_value("User", ada, "language", "fr")
         heard = []
-        with patch("lms_app.services.notify._send", lambda *_: heard.append(frappe.local.lang)):
+        with patch("lms_app.services.notify._send", lambda *_, **__: heard.append(frappe.local.lang)):
             enrolment.join(ada, school.course().name)
         self.assertEqual((heard, frappe.local.lang), (["fr"], "en"))
 
