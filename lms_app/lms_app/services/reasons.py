@@ -204,6 +204,8 @@ def _sentences() -> dict[str, str]:
         "no_instructions": _("Write what is to be done."),
         "work_handed_in": _("Pupils have begun to hand in to this: it is kept with their work."),
         "assignment_in_lesson": _("A lesson has this assignment: take it out there first."),
+        "quiz_taken": _("Pupils have begun this quiz: it is kept with their answers."),
+        "quiz_in_lesson": _("A lesson has this quiz: take it out there first."),
         "rubric_in_assignment": _("An assignment is judged by this rubric: take it out there first."),
         "level_without_title": _("A level has points or words, and no title."),
         "level_without_criterion": _("A level has no criterion: write the title of what it judges."),

@@ -462,6 +462,44 @@ class TestGrading(QuizCase):
         self.assertEqual(frappe.db.count("Academy Lesson Progress", {"enrollment": enrolled}), 0)
 
 
+class TestDue(QuizCase):
+    def in_days(self, days):
+        return add_to_date(now_datetime().replace(microsecond=0), days=days)
+
+    def closing(self):
+        return [row.quiz for row in quiz_pages.closing_soon(self.user)]
+
+    def test_my_learning_says_which_quizzes_close_this_week_until_they_are_done_with(self):
+        quiz = self.quiz(closes_on=self.in_days(3), attempts=2)
+        for closes_on in (None, self.in_days(30), self.in_days(-1)):
+            self.quiz(closes_on=closes_on)
+        [row] = quiz_pages.closing_soon(self.user)
+        self.assertEqual((row.quiz, row.title, row.course_title), (quiz.name, "Do you know flour?", "Soups"))
+        self.assertEqual(row.closes_on, quiz.closes_on)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        self.assertEqual(self.closing(), [quiz.name])
+        quiz_engine.submit(self.user, attempt)
+        # Not passed, and there is an attempt left.
+        self.assertEqual(self.closing(), [quiz.name])
+        self.answered(quiz, "Flour")
+        self.assertEqual(self.closing(), [])
+
+    def test_it_goes_by_what_one_pupil_was_given_and_says_nothing_of_a_result_that_is_not_shown(self):
+        quiz = self.quiz(closes_on=self.in_days(30), review="Nothing")
+        given = {"student": students.find(self.user), "course": quiz.course, "item_type": "Academy Quiz"}
+        given |= {"item": quiz.name, "closes_on": self.in_days(2)}
+        frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
+        self.assertEqual(self.closing(), [quiz.name])
+        self.answered(quiz, "Salt")
+        self.assertEqual(self.closing(), [])
+
+    def test_it_asks_two_queries_however_many_there_are(self):
+        for _ in range(3):
+            self.quiz(closes_on=self.in_days(3))
+        with self.assertQueryCount(2):
+            self.assertEqual(len(self.closing()), 3)
+
+
 class TestDocuments(QuizCase):
     def test_questions_of_another_course_are_no_part_of_a_quiz_or_a_lesson(self):
         one, other = self.quiz(), self.quiz()
