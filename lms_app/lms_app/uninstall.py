@@ -3,7 +3,7 @@
 import frappe
 
 from lms_app import jobs, printing
-from lms_app.services import traces
+from lms_app.services import teacher_mails, traces
 from lms_app.services.access import ROLES
 
 
@@ -16,6 +16,7 @@ def before_uninstall() -> None:
     traces.remove_all_about(names)
     # What is about the DocTypes, and not about their documents, such as where a workspace leads.
     traces.remove_about({"DocType": names})
+    frappe.db.delete("DefaultValue", {"defkey": ("like", f"{teacher_mails.PREFIX}%")})
     frappe.db.delete("Route History", {"route": ("like", "%/Academy %")})
     for table in ("Has Role", "Custom DocPerm", "DocPerm"):
         frappe.db.delete(table, {"role": ("in", [*ROLES])})

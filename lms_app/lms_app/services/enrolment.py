@@ -136,6 +136,7 @@ def remove(enrollment: str, by: str) -> None:
     locked, row = _lock_enrolment(enrollment)
     reasons.refuse("" if row.state in seats.LIVE else "not_enrolled")
     _cancel(locked, row.name, decided_by=by)
+    notify.removed(row.name)
 
 
 def suspend(enrollment: str, by: str) -> None:
@@ -151,6 +152,7 @@ def resume(enrollment: str, by: str) -> None:
     locked, row = _lock_enrolment(enrollment)
     reasons.refuse("" if row.state == seats.SUSPENDED else "not_suspended")
     _set(row.name, {"state": seats.ACTIVE, "decided_by": by})
+    notify.resumed(row.name)
     settle(locked)
 
 

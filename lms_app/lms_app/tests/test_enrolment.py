@@ -5,7 +5,18 @@ from unittest.mock import patch
 import frappe
 from frappe.utils import add_days, get_url, now_datetime
 
-from lms_app.services import access, catalogue, enrolment, invitations, notes, people, progress, reasons, students
+from lms_app.services import (
+    access,
+    catalogue,
+    enrolment,
+    invitations,
+    notes,
+    people,
+    progress,
+    reasons,
+    students,
+    teacher_mails,
+)
 from lms_app.tests import school
 from lms_app.tests.parallel import at_once
 from lms_app.tests.site_case import SiteTestCase
@@ -352,6 +363,31 @@ class TestMails(EnrolmentCase):
         self.assertEqual(addresses, [get_url(own), get_url(of_requests)])
         self.assertEqual([row.name for row in people.listed(course.name, group="requests").rows], [name])
         access.to_edit(lead, course.name)
+
+    def test_a_pupil_is_told_what_a_teacher_does_about_their_place(self):
+        ada, course = school.person("ada"), school.course(title="Soups")
+        name = enrolment.join(ada, course.name).name
+        with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
+            enrolment.suspend(name, by="Administrator")
+            enrolment.resume(name, by="Administrator")
+            enrolment.remove(name, by="Administrator")
+        subjects = [call.kwargs["subject"] for call in send.call_args_list if call.kwargs["recipients"] == [ada]]
+        suspended, again, gone = "Your access is suspended", "You may learn again", "You are not in the course any more"
+        self.assertEqual(subjects, [f"{said}: Soups" for said in (suspended, again, gone)])
+        # Who leaves knows it.
+        name = enrolment.join(ada, course.name).name
+        with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
+            enrolment.leave(ada, course.name)
+        self.assertEqual(send.call_count, 0)
+
+    def test_a_lead_who_wants_no_mails_about_requests_gets_none(self):
+        ada, lead = school.person("ada"), school.person("lead")
+        teacher_mails.prefer(lead, {teacher_mails.REQUESTS: False})
+        self.addCleanup(frappe.clear_cache, user=lead)
+        wanted = {teacher_mails.REQUESTS: False, teacher_mails.WORK: True}
+        self.assertEqual(teacher_mails.preferences(lead), wanted)
+        asked = self.mails(school.course(title="Sauces", enrolment_mode="Approval"), ada)
+        self.assertEqual(asked, [([ada], "We have your request: Sauces")])
 
     def test_whoever_wants_no_mails_gets_none(self):
         ada = school.person("dora")
