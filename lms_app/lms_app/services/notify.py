@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import frappe
 from frappe import _
-from frappe.utils import format_datetime, get_url
+from frappe.utils import get_url
 
-from lms_app.services import branding, rights, seats, teacher_mails
+from lms_app.services import branding, dates, rights, seats, teacher_mails
 from lms_app.services.languages import speaking
 
 ENROLMENT, PROGRESS = "mails_about_enrolment", "mails_about_progress"
@@ -121,7 +121,7 @@ def given_back(submission: str) -> None:
     row = _work(submission)
     with speaking(row.language):
         sentence = _("Your teacher has given your work back. Read what can be made better, and hand it in again.")
-        until = _("It is in time until {0}.").format(format_datetime(row.again_until)) if row.again_until else ""
+        until = _("It is in time until {0}.").format(dates.moment(row.again_until)) if row.again_until else ""
         _write_about_work(row, _("Once more: {0}").format(row.work), sentence, until)
 
 
