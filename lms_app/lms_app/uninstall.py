@@ -14,8 +14,8 @@ def before_uninstall() -> None:
     names = [doctype.name for doctype in doctypes]
     frappe.db.delete("Singles", {"doctype": ("in", [doctype.name for doctype in doctypes if doctype.issingle])})
     traces.remove_all_about(names)
-    # What is about the DocTypes, and not about their documents, such as where a workspace leads.
-    traces.remove_about({"DocType": names})
+    # What is about the DocTypes and roles, and not about documents, such as where a workspace leads.
+    traces.remove_about({"DocType": names, "Role": [*ROLES]})
     frappe.db.delete("DefaultValue", {"defkey": ("like", f"{teacher_mails.PREFIX}%")})
     frappe.db.delete("Route History", {"route": ("like", "%/Academy %")})
     for table in ("Has Role", "Custom DocPerm", "DocPerm"):
