@@ -381,12 +381,12 @@ class TestMails(EnrolmentCase):
         self.assertEqual(send.call_count, 0)
 
     def test_a_lead_who_wants_no_mails_about_requests_gets_none(self):
-        ada, lead = school.person("ada"), school.person("lead")
+        ada, lead = school.person("ada"), school.person("lead-without-mails", access.INSTRUCTOR_ROLE)
         teacher_mails.prefer(lead, {teacher_mails.REQUESTS: False})
-        self.addCleanup(frappe.clear_cache, user=lead)
         wanted = {teacher_mails.REQUESTS: False, teacher_mails.WORK: True}
         self.assertEqual(teacher_mails.preferences(lead), wanted)
-        asked = self.mails(school.course(title="Sauces", enrolment_mode="Approval"), ada)
+        named = [{"user": lead, "role": "Lead"}]
+        asked = self.mails(school.course(title="Sauces", enrolment_mode="Approval", instructors=named), ada)
         self.assertEqual(asked, [([ada], "We have your request: Sauces")])
 
     def test_whoever_wants_no_mails_gets_none(self):

@@ -20,14 +20,14 @@ ESSAY = {"kind": "Essay", "body": "Why?", "options": []}
 
 class TestWaitingWork(SiteTestCase):
     def setUp(self):
-        self.ada = school.person("ada")
-        self.lead = school.person("lead-of-work", access.INSTRUCTOR_ROLE)
-        self.grader = school.person("grader-of-work", access.ASSISTANT_ROLE)
+        # Of this test alone: what waits for them is counted over all of their courses.
+        mark = frappe.generate_hash(length=6)
+        self.ada = school.person(f"ada-{mark}")
+        self.lead = school.person(f"lead-{mark}", access.INSTRUCTOR_ROLE)
+        self.grader = school.person(f"grader-{mark}", access.ASSISTANT_ROLE)
         named = [{"user": self.lead, "role": "Lead"}, {"user": self.grader, "role": "Grader"}]
         self.soups = school.course(title="Soups", instructors=named)
         self.sauces = school.course(title="Sauces", instructors=named[:1])
-        for user in (self.lead, self.grader):
-            self.addCleanup(frappe.clear_cache, user=user)
 
     def hand_in(self):
         """Let a pupil hand in an essay and a loaf in one course, and a loaf in the other; return that submission."""
