@@ -143,7 +143,7 @@ class TestPrivacy(SiteTestCase):
         """Write into every place of which a desk lets its people make a row."""
         doc.add_comment("Comment", f"about {doc.name}")
         doc.add_tag("worried")
-        frappe.share.add(doc.doctype, doc.name, self.other, flags={"ignore_share_permission": True})
+        frappe.share.add(doc.doctype, doc.name, self.other)
         about = {"reference_type": doc.doctype, "reference_name": doc.name}
         frappe.get_doc({"doctype": "ToDo", "description": "Call home", **about}).insert(ignore_permissions=True)
         about = {"reference_doctype": doc.doctype, "reference_name": doc.name}
