@@ -75,6 +75,7 @@ scheduler_events = {
     "daily": [
         "lms_app.services.enrolment.expire_overdue",
         "lms_app.services.certificates.issue_missed",
+        "lms_app.services.waiting_work.tell",
         "lms_app.services.sign_up.forget_unproven",
     ],
     "cron": {"*/5 * * * *": ["lms_app.services.quiz_engine.submit_overdue"]},

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from lms_app import compiled
 from lms_app.deadlocks import tried_again
-from lms_app.services import access, branding, cover, grading_queue, reasons, rights, teaching
+from lms_app.services import access, branding, cover, dates, grading_queue, reasons, rights, teaching
 
 LONGEST_FILE = 2_000_000
 STATUS = {rights.UNKNOWN: 404}
@@ -66,6 +66,7 @@ def begin(context: frappe._dict, title: str) -> None:
             "token": "" if guest else frappe.sessions.get_csrf_token(),
             "here": frappe.local.request.path,
             "draw": cover.draw,
+            "dates": frappe._dict(day=dates.day, moment=dates.moment),
             "build": frappe.utils.get_build_version(),
         }
     )

@@ -20,9 +20,17 @@ def loses_heads() -> bool:
 
 
 def keep_heads() -> None:
-    """Let heads and feet be printed once, where they cannot be repeated."""
+    """Let heads and feet be printed once, where they cannot be repeated, and write down that it was us."""
     if loses_heads():
         frappe.db.set_single_value("Print Settings", "repeat_header_footer", 0)
+        frappe.db.set_single_value("Academy Settings", "keeps_heads", 1)
+
+
+def put_back() -> None:
+    """Let heads and feet be repeated again, if it was us who changed that."""
+    if frappe.db.get_single_value("Academy Settings", "keeps_heads"):
+        frappe.db.set_single_value("Print Settings", "repeat_header_footer", 1)
+        frappe.db.set_single_value("Academy Settings", "keeps_heads", 0)
 
 
 def print_picture() -> dict[str, Any]:

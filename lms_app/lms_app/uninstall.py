@@ -2,39 +2,22 @@
 
 import frappe
 
-from lms_app import jobs
+from lms_app import jobs, printing
+from lms_app.services import teacher_mails, traces
 from lms_app.services.access import ROLES
-
-# What Frappe keeps about documents beside them, and the field that says of which DocType.
-ABOUT = {
-    "Comment": "reference_doctype",
-    "Deleted Document": "deleted_doctype",
-    "DocShare": "share_doctype",
-    "Document Follow": "ref_doctype",
-    "List Filter": "reference_doctype",
-    "Notification Log": "document_type",
-    "Property Setter": "doc_type",
-    "Custom DocPerm": "parent",
-    "Custom Field": "dt",
-    "ToDo": "reference_type",
-    "Version": "ref_doctype",
-    "View Log": "reference_doctype",
-    "__Auth": "doctype",
-    "__global_search": "doctype",
-    "__UserSettings": "doctype",
-}
 
 
 def before_uninstall() -> None:
-    """Remove what Frappe leaves behind: settings, files, roles, traces, the front page if it is ours, times of jobs."""
+    """Remove what Frappe leaves behind: settings, files, roles, traces, and what we set of the site's own settings."""
+    printing.put_back()
     doctypes = frappe.get_all("DocType", {"module": "LMS App"}, ["name", "issingle"])
     names = [doctype.name for doctype in doctypes]
-    for name in frappe.get_all("File", {"attached_to_doctype": ("in", names)}, pluck="name"):
-        frappe.delete_doc("File", name, ignore_permissions=True, force=True, delete_permanently=True)
     frappe.db.delete("Singles", {"doctype": ("in", [doctype.name for doctype in doctypes if doctype.issingle])})
-    for table, field in ABOUT.items():
-        if frappe.db.table_exists(table) or table.startswith("__"):
-            frappe.db.delete(table, {field: ("in", names)})
+    traces.remove_all_about(names)
+    # What is about the DocTypes and roles, and not about documents, such as where a workspace leads.
+    traces.remove_about({"DocType": names, "Role": [*ROLES]})
+    frappe.db.delete("DefaultValue", {"defkey": ("like", f"{teacher_mails.PREFIX}%")})
+    frappe.db.delete("Route History", {"route": ("like", "%/Academy %")})
     for table in ("Has Role", "Custom DocPerm", "DocPerm"):
         frappe.db.delete(table, {"role": ("in", [*ROLES])})
     frappe.db.delete("Role", {"name": ("in", [*ROLES])})

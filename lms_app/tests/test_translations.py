@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from lms_app.services import questions, recipe, scoring, seats
 
 APP = Path(__file__).parents[1] / "lms_app"
 FRENCH = APP / "translations" / "fr.csv"
+DOCTYPES = APP / "lms_app" / "doctype"
 MARKED = re.compile(r"(?<![\w.])_\(\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')")
+SCRIPTED = re.compile(r"(?<![\w.])__\(\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')")
 # What pages translate by the value that they show, not by a string in a template.
 VALUES = {
     *("Beginner", "Intermediate", "Advanced", "Note", "Tip", "Warning"),
@@ -23,12 +26,34 @@ VALUES = {
 }
 
 
-def french() -> dict[str, str]:
+# A string and, where Frappe or another app means something else by it, the DocType in which it is ours.
+String = tuple[str, str]
+
+
+def french() -> dict[String, str]:
     with FRENCH.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.reader(lines))
-    assert all(len(row) == 2 for row in rows)
-    assert len({source for source, _ in rows}) == len(rows), "a string is translated twice"
-    return dict(rows)
+    found = {(row[0], row[2] if len(row) == 3 else ""): row[1] for row in rows}
+    assert all(len(row) in (2, 3) for row in rows)
+    assert len(found) == len(rows), "a string is translated twice"
+    return found
+
+
+def declared() -> set[String]:
+    """Return what DocTypes say in the desk, and who may use them, each with the DocType that says it."""
+    found = set()
+    for path in sorted(DOCTYPES.glob("*/*.json")):
+        doctype = json.loads(path.read_text(encoding="utf-8"))
+        said = [doctype["name"], doctype.get("description"), *(rule["role"] for rule in doctype["permissions"])]
+        for field in doctype["fields"]:
+            said += [field.get("label"), field.get("description")]
+            said += (field.get("options") or "").split("\n") if field["fieldtype"] == "Select" else []
+        found |= {(text, doctype["name"]) for text in said if text and text != "System Manager"}
+    return found
+
+
+def scripted() -> set[str]:
+    return {ast.literal_eval(text) for script in APP.rglob("*.js") for text in SCRIPTED.findall(script.read_text())}
 
 
 def marked() -> set[str]:
@@ -49,12 +74,18 @@ def calls(tree: ast.AST) -> Iterator[str]:
 
 
 def test_every_marked_string_is_said_in_french_and_nothing_else_is():
-    assert set(french()) == marked() | VALUES
+    everywhere = {text for text, doctype in french() if not doctype}
+    in_forms = {text for text, doctype in declared() if (text, doctype) not in french()}
+    assert everywhere == marked() | scripted() | VALUES | in_forms
+
+
+def test_what_a_doctype_says_otherwise_than_everybody_else_is_said_by_it():
+    assert {string for string in french() if string[1]} <= declared()
 
 
 def test_a_translation_keeps_the_gaps_that_are_filled_in():
-    for source, said in french().items():
-        assert sorted(re.findall(r"\{\d\}", source)) == sorted(re.findall(r"\{\d\}", said)), source
+    for (source, _), said in french().items():
+        assert sorted(re.findall(r"\{\w*\}", source)) == sorted(re.findall(r"\{\w*\}", said)), source
         assert said.strip() == said != "", source
 
 

@@ -3,7 +3,7 @@
 import frappe
 
 from lms_app.deadlocks import tried_again
-from lms_app.services import privacy, reasons, rights, students
+from lms_app.services import access, privacy, reasons, rights, students, teacher_mails
 
 
 @frappe.whitelist(methods=["POST"])
@@ -12,6 +12,14 @@ def prefer(mails_about_enrolment: bool, mails_about_progress: bool) -> None:
     """Choose which mails one gets."""
     wanted = {"mails_about_enrolment": mails_about_enrolment, "mails_about_progress": mails_about_progress}
     students.prefer(_oneself(), wanted)
+
+
+@frappe.whitelist(methods=["POST"])
+def prefer_as_teacher(mails_about_requests: bool, mails_about_work: bool) -> None:
+    """Choose which mails one gets who teaches."""
+    access.to_teach(frappe.session.user)
+    wanted = {"mails_about_requests": mails_about_requests, "mails_about_work": mails_about_work}
+    teacher_mails.prefer(frappe.session.user, wanted)
 
 
 @frappe.whitelist(methods=["POST"])

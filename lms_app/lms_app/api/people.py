@@ -40,10 +40,16 @@ def export(course: str) -> None:
 @frappe.whitelist(methods=["POST"])
 @tried_again
 def override(
-    enrollment: str, quiz: str, extra_minutes: int = 0, extra_attempts: int = 0, closes_on: str = "", note: str = ""
+    enrollment: str,
+    quiz: str,
+    extra_minutes: int = 0,
+    extra_attempts: int = 0,
+    closes_on: str = "",
+    note: str = "",
+    opens_on: str = "",
 ) -> None:
-    """Give a pupil more minutes, more attempts or another end in a quiz; nothing of all takes it back."""
+    """Give a pupil more minutes, more attempts or other times in a quiz; nothing of all takes it back."""
     course = frappe.db.get_value("Academy Enrollment", enrollment, "course")
     reasons.deny("" if course else rights.NOT_STAFF)
     access.to_edit(frappe.session.user, course)
-    people.give(enrollment, quiz, extra_minutes, extra_attempts, closes_on, note)
+    people.give(enrollment, quiz, extra_minutes, extra_attempts, closes_on, note, opens_on)

@@ -78,6 +78,14 @@ def save_quiz(
     return {"quiz": quiz_form.save(course, quiz, values, slots, seen)}
 
 
+@frappe.whitelist(methods=["POST"])
+@tried_again
+def remove_quiz(quiz: str) -> None:
+    """Remove a quiz that nobody has begun, and that no lesson has."""
+    _to_edit(quiz_content.QUIZ, quiz)
+    quiz_form.remove(quiz)
+
+
 def _to_edit(doctype: str, name: str) -> None:
     """Let through who may change the course that a row belongs to."""
     course = frappe.db.get_value(doctype, name, "course") if name else None

@@ -23,23 +23,27 @@ from lms_app.services import (
     reasons,
     release,
     rights,
+    seats,
 )
 
 MODULE, LESSON = "Academy Module", "Academy Lesson"
 STATUSES = ("Draft", rights.PUBLISHED, rights.ARCHIVED)
 
 # What the pages of a course and of a module let change, by how it is read.
-TEXTS = frozenset({"title", "slug", "summary", "description", "cover_alt"})
+TEXTS = frozenset({"title", "slug", "summary", "description", "cover_alt", "meta_title", "meta_description"})
 SELECTS = frozenset({"level", "visibility", "enrolment_mode", "release_rule"})
-LINKS = frozenset({"category", "language", "currency", "release_after"})
+LINKS = frozenset({"category", "language", "currency", "certificate_template", "release_after"})
 CHECKS = frozenset({"has_waitlist", "sequential", "issues_certificates"})
-COUNTS = frozenset({"seats", "access_days", "release_days"})
+COUNTS = frozenset({"seats", "access_days", "certificate_months", "release_days"})
 MOMENTS = frozenset({"enrol_from", "enrol_until", "starts_on", "release_on"})
 OF_COURSE = (
     *("title", "slug", "summary", "description", "cover_alt", "level", "visibility", "enrolment_mode", "category"),
     *("language", "price", "currency", "has_waitlist", "sequential", "issues_certificates", "seats", "access_days"),
-    *("enrol_from", "enrol_until", "starts_on", "outcomes"),
+    *("enrol_from", "enrol_until", "starts_on", "outcomes", "prerequisites"),
+    *("certificate_template", "certificate_months", "meta_title", "meta_description"),
 )
+# How pupils can join by what there is: a course that is paid for, or for groups, stays so, and none becomes one.
+OFFERED_MODES = (seats.OPEN, seats.APPROVAL, seats.INVITE)
 OF_MODULE = ("title", "summary", "release_rule", "release_on", "release_days", "release_after")
 
 
@@ -53,7 +57,7 @@ def make_course(title: str, user: str) -> str:
 def settings(course: str) -> frappe._dict:
     """Return what the settings of a course show: all its fields, seen, outcomes (a line each), and what to choose from.
 
-    chosen: by field, each value that can be chosen with its words.
+    chosen: by field, each value that can be chosen with its words; what it can build on says `prerequisites`.
     """
     row = frappe.db.get_value(access.COURSE, course, "*", as_dict=True)
     told = frappe.get_all(
@@ -70,13 +74,58 @@ def settings(course: str) -> frappe._dict:
             "category": _options("Academy Category", "title", "position, title"),
             "language": _options("Language", "language_name", "language_name", {"enabled": 1}),
             "currency": _options("Currency", "name", "name", {"enabled": 1}),
+            "certificate_template": _options("Academy Certificate Template", "title", "title"),
         },
     )
+
+
+def prerequisites(course: str, user: str) -> list[frappe._dict]:
+    """Return what a course can build on, by title, in one query: value, label and is_chosen.
+
+    That is what its teacher teaches, and what everybody or every pupil finds; and what it builds on already, whose
+    title is not said where the teacher may not see it.
+    """
+    found = frappe.db.sql(
+        "SELECT c.name value, c.title label, p.name IS NOT NULL is_chosen, (%(finds_all)s"
+        " OR (c.status = %(published)s AND c.visibility IN %(found)s) OR c.name IN (SELECT i.parent"
+        " FROM `tabAcademy Course Instructor` i"
+        " WHERE i.parenttype = %(course)s AND i.user = %(user)s AND i.role IN %(roles)s)) is_seen"
+        " FROM `tabAcademy Course` c LEFT JOIN `tabAcademy Course Prerequisite` p"
+        " ON p.parent = %(name)s AND p.parenttype = %(course)s AND p.requires = c.name"
+        " WHERE c.name != %(name)s HAVING is_seen OR is_chosen ORDER BY c.title, c.name",
+        {
+            "name": course,
+            "user": user,
+            "course": access.COURSE,
+            "finds_all": int(access.is_manager(user)),
+            "roles": access.roles_for(user) or ("",),
+            "published": rights.PUBLISHED,
+            "found": (rights.PUBLIC, rights.MEMBERS),
+        },
+        as_dict=True,
+    )
+    for row in found:
+        row.label = row.label if row.pop("is_seen") else _("A course that you cannot see")
+    return found
+
+
+def modes(chosen: str) -> list[tuple[str, str]]:
+    """Return how pupils can join, with words, and how they join a course now, whatever that is."""
+    return [
+        (value, words)
+        for value, words in choices.of(access.COURSE, "enrolment_mode")
+        if value in OFFERED_MODES or value == chosen
+    ]
 
 
 def change_course(course: str, seen: str, values: Mapping[str, str]) -> str:
     """Change what a course says of itself, and return its slug. seen: see `documents.unchanged`."""
     doc = documents.unchanged(access.COURSE, course, seen)
+    if wanted := values.get("prerequisites", "").split():
+        known = {row.value for row in prerequisites(course, frappe.session.user)}
+        reasons.reject("" if {*wanted} <= known else "unexpected")
+    mode = values.get("enrolment_mode", doc.enrolment_mode)
+    reasons.reject("" if mode in (*OFFERED_MODES, doc.enrolment_mode) else "unexpected")
     _write(doc, OF_COURSE, values)
     return documents.keep(doc).slug
 
@@ -250,6 +299,8 @@ def _value(doctype: str, field: str, text: str) -> Any:
         return text.replace("\r\n", "\n").strip()
     if field == "outcomes":
         return [{"outcome": line.strip()} for line in text.splitlines() if line.strip()]
+    if field == "prerequisites":
+        return [{"requires": name} for name in text.split()]
     if field in CHECKS:
         return int(text == "1")
     if field in COUNTS:

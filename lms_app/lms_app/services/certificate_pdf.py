@@ -3,7 +3,7 @@
 import frappe
 from frappe.utils import get_url
 
-from lms_app.services import branding, certificates, pictures, sheet
+from lms_app.services import branding, certificates, dates, pictures, sheet
 from lms_app.services.languages import speaking
 
 TEMPLATE = "lms_app/templates/learn/sheet.html"
@@ -28,7 +28,7 @@ def make(found: frappe._dict) -> bytes:
             "qr": path,
             "qr_size": size,
             "address": get_url("/verify").partition("://")[2],
-            "expires": certificates.day(found.expires_on) if found.expires_on else "",
+            "expires": dates.day(found.expires_on) if found.expires_on else "",
             "direction": branding.direction(said["language"]),
         }
         template = frappe.get_template(TEMPLATE)

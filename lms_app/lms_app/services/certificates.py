@@ -9,15 +9,15 @@ from datetime import date
 from typing import Any
 
 import frappe
-from babel import UnknownLocaleError
 from frappe import _
-from frappe.utils import add_months, getdate, global_date_format, now_datetime, nowdate
+from frappe.utils import add_months, getdate, now_datetime, nowdate
 from frappe.utils.password import decrypt, encrypt
 
 from lms_app.services import (
     access,
     branding,
     codes,
+    dates,
     enrolment,
     notify,
     pictures,
@@ -167,14 +167,6 @@ def reinstate(certificate: str) -> None:
     frappe.db.set_value(CERTIFICATE, certificate, {"revoked_on": None, "revoked_by": None, "revoked_reason": None})
 
 
-def day(one: date) -> str:
-    """Return a day as it is written out in the language that is spoken, if that is known."""
-    try:
-        return global_date_format(one)
-    except (UnknownLocaleError, ValueError):
-        return one.isoformat()
-
-
 def _locked(certificate: str) -> frappe._dict:
     row = frappe.db.get_value(CERTIFICATE, certificate, ["name", "revoked_on"], as_dict=True, for_update=True)
     reasons.refuse("" if row else "unknown")
@@ -193,8 +185,8 @@ def _snapshot(earned: frappe._dict, terms: frappe._dict) -> dict[str, Any]:
             "pupil": frappe.db.get_value("User", user, "full_name") or user,
             "course": terms.title,
             "school": branding.brand()["name"],
-            "date": day(completed_on),
-            "expires": day(expires_on) if expires_on else "",
+            "date": dates.day(completed_on),
+            "expires": dates.day(expires_on) if expires_on else "",
             "code": codes.draw(),
         }
         usual = _usual_words()

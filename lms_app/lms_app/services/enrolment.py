@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import frappe
 from frappe.utils import now_datetime
 
-from lms_app.services import access, events, notify, reasons, rights, seats, students
+from lms_app.services import access, events, notify, reasons, rights, seats, students, traces
 
 LONGEST_MESSAGE = 2000
 _TERMS = (
@@ -146,6 +146,7 @@ def remove(enrollment: str, by: str) -> None:
     locked, row = _lock_enrolment(enrollment)
     reasons.refuse("" if row.state in seats.LIVE else "not_enrolled")
     _cancel(locked, row.name, decided_by=by)
+    notify.removed(row.name)
 
 
 def suspend(enrollment: str, by: str) -> None:
@@ -161,6 +162,7 @@ def resume(enrollment: str, by: str) -> None:
     locked, row = _lock_enrolment(enrollment)
     reasons.refuse("" if row.state == seats.SUSPENDED else "not_suspended")
     _set(row.name, {"state": seats.ACTIVE, "decided_by": by})
+    notify.resumed(row.name)
     settle(locked)
 
 
@@ -175,7 +177,7 @@ def lay_bare(student: str) -> list[str]:
     kept = [row for row in rows if row.expires_on or row.state in _LASTING]
     for row in kept:
         state = row.state if row.state in _LASTING else seats.CANCELLED
-        _set(row.name, {**dict.fromkeys(_PERSONAL), "percent": 0, "state": state})
+        _set(row.name, {**dict.fromkeys((*_PERSONAL, *traces.BESIDE)), "percent": 0, "state": state})
     return [row.name for row in kept]
 
 
@@ -187,12 +189,23 @@ def expire_overdue() -> None:
         pluck="name",
     )
     for name in overdue:
-        locked, row = _lock_enrolment(name)
-        if is_over(row) and row.state in seats.LIVE:
-            _move(locked, row, seats.EXPIRED)
-            settle(locked)
+        try:
+            _expire(name)
+        except Exception:
+            # The others shall not stay open for it, nor their seats taken.
+            frappe.db.rollback()
+            frappe.log_error(
+                "An access could not be ended", reference_doctype="Academy Enrollment", reference_name=name
+            )
         # Each by itself, so that no course stays locked for all of them.
         frappe.db.commit()
+
+
+def _expire(enrollment: str) -> None:
+    locked, row = _lock_enrolment(enrollment)
+    if is_over(row) and row.state in seats.LIVE:
+        _move(locked, row, seats.EXPIRED)
+        settle(locked)
 
 
 def lock(course: str) -> frappe._dict:

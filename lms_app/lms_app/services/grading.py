@@ -10,6 +10,7 @@ from lms_app.services import (
     completion,
     enrolment,
     events,
+    notify,
     progress,
     quiz_content,
     reasons,
@@ -52,7 +53,8 @@ def mark(locked: frappe._dict, submitted_on: datetime) -> None:
 def grade(attempt: str, position: int, points: float, comment: str, by: str) -> frappe._dict:
     """Let a teacher grade an answer of an attempt that was handed in; return state, percent and is_passed of it.
 
-    Any answer can be graded anew. Raises RefusedError for points that the answer cannot have.
+    Any answer can be graded anew. The pupil is told when nothing of the attempt waits any longer. Raises RefusedError
+    for points that the answer cannot have.
     """
     reasons.refuse("too_long" if len(comment) > LONGEST_COMMENT else "")
     locked = lock(attempt)
@@ -63,7 +65,10 @@ def grade(attempt: str, position: int, points: float, comment: str, by: str) -> 
     reasons.refuse("" if 0 <= points <= row.most else "bad_points")
     row.points, row.needs_grade = points, 0
     frappe.db.set_value(ANSWER, row.name, {"points": points, "needs_grade": 0, "comment": comment.strip()})
-    return _settle(locked, rows, graded_by=by)
+    found = _settle(locked, rows, graded_by=by)
+    if (locked.state, found.state) == (attempts.WAITING, attempts.GRADED):
+        notify.answers_graded(attempt)
+    return found
 
 
 def result(quiz: frappe._dict, tried: list[frappe._dict]) -> Fraction | None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import frappe
 from frappe import _
-from frappe.utils import format_datetime, get_url
+from frappe.utils import get_url
 
-from lms_app.services import branding, rights, seats
+from lms_app.services import branding, dates, rights, seats, teacher_mails
 from lms_app.services.languages import speaking
 
 ENROLMENT, PROGRESS = "mails_about_enrolment", "mails_about_progress"
@@ -25,6 +25,10 @@ def moved(enrollment: str, state: str) -> None:
             ),
             seats.PENDING_APPROVAL: (_("We have your request: {0}"), _("The school will answer it soon.")),
             seats.EXPIRED: (_("Your access has ended: {0}"), _("What you did in the course is kept.")),
+            seats.SUSPENDED: (
+                _("Your access is suspended: {0}"),
+                _("The school keeps you out of the lessons for now. What you did in the course is kept."),
+            ),
         }.get(state)
         if told:
             subject, sentence = told
@@ -38,6 +42,22 @@ def all_moved(enrolments: Sequence[tuple[str, str]]) -> None:
     for enrollment, state in enrolments:
         if frappe.db.get_value("Academy Enrollment", enrollment, "state") == state:
             moved(enrollment, state)
+
+
+def resumed(enrollment: str) -> None:
+    """Tell a pupil who was suspended that the lessons are open to them again."""
+    row = _row(enrollment)
+    with speaking(row.language):
+        sentence = _("You can go on where you stopped.")
+        _write_to_pupil(row, ENROLMENT, _("You may learn again: {0}").format(row.title), [sentence])
+
+
+def removed(enrollment: str) -> None:
+    """Tell a pupil that a teacher has taken them out of a course."""
+    row = _row(enrollment)
+    with speaking(row.language):
+        sentence = _("The school has taken you out of the course. What you did in it is kept.")
+        _write_to_pupil(row, ENROLMENT, _("You are not in the course any more: {0}").format(row.title), [sentence])
 
 
 def declined(enrollment: str) -> None:
@@ -76,6 +96,7 @@ def certified(enrollment: str, code: str) -> None:
                 "action": _("See the certificate"),
                 "preferences": get_url("/learn/me/settings"),
             },
+            enrollment=row.name,
         )
 
 
@@ -86,13 +107,43 @@ def graded(submission: str) -> None:
         _write_about_work(row, _("Graded: {0}").format(row.work), _("Your teacher has graded what you handed in."))
 
 
+def answers_graded(attempt: str) -> None:
+    """Tell a pupil that a teacher has graded the last of their answers in a quiz; the rest is said on its page."""
+    found = frappe.db.get_value("Academy Quiz Attempt", attempt, ["enrollment", "quiz"], as_dict=True)
+    row = _row(found.enrollment)
+    row.page, row.work = f"/learn/attempt/{attempt}", frappe.db.get_value("Academy Quiz", found.quiz, "title")
+    with speaking(row.language):
+        _write_about_work(row, _("Graded: {0}").format(row.work), _("Your teacher has graded your answers."))
+
+
 def given_back(submission: str) -> None:
     """Tell a pupil that a teacher gave their work back, and until when it is in time again."""
     row = _work(submission)
     with speaking(row.language):
         sentence = _("Your teacher has given your work back. Read what can be made better, and hand it in again.")
-        until = _("It is in time until {0}.").format(format_datetime(row.again_until)) if row.again_until else ""
+        until = _("It is in time until {0}.").format(dates.moment(row.again_until)) if row.again_until else ""
         _write_about_work(row, _("Once more: {0}").format(row.work), sentence, until)
+
+
+def work_waits(user: str, courses: Sequence[tuple[str, int]]) -> None:
+    """Tell a teacher how much waits for a grade, by the titles of their courses."""
+    teacher = frappe.db.get_value("User", user, ["email", "full_name", "language"], as_dict=True)
+    with speaking(teacher.language or frappe.local.lang):
+        counted = [
+            f"{title}: {_('1 to grade') if number == 1 else _('{0} to grade').format(number)}"
+            for title, number in courses
+        ]
+        _send(
+            teacher.email,
+            _("Work to grade"),
+            {
+                "name": teacher.full_name,
+                "sentences": [_("Pupils have handed in work that waits for a grade."), *counted],
+                "address": get_url("/teach/grading"),
+                "action": _("Grade it"),
+                "preferences": get_url("/learn/me/settings"),
+            },
+        )
 
 
 def invited(email: str, course: str, token: str) -> None:
@@ -172,7 +223,7 @@ def _work(submission: str) -> frappe._dict:
     fields = ["enrollment", "assignment", "again_until"]
     found = frappe.db.get_value("Academy Submission", submission, fields, as_dict=True)
     title = frappe.db.get_value("Academy Assignment", found.assignment, "title")
-    return _row(found.enrollment).update(found, work=title)
+    return _row(found.enrollment).update(found, work=title, page=f"/learn/assignment/{found.assignment}")
 
 
 def _write_about_work(row: frappe._dict, subject: str, *sentences: str) -> None:
@@ -184,10 +235,11 @@ def _write_about_work(row: frappe._dict, subject: str, *sentences: str) -> None:
         {
             "name": row.full_name,
             "sentences": [sentence for sentence in sentences if sentence],
-            "address": get_url(f"/learn/assignment/{row.assignment}"),
+            "address": get_url(row.page),
             "action": _("See what your teacher says"),
             "preferences": get_url("/learn/me/settings"),
         },
+        enrollment=row.name,
     )
 
 
@@ -204,19 +256,22 @@ def _write_to_pupil(row: frappe._dict, preference: str, subject: str, sentences:
             "action": _("Go to the course"),
             "preferences": get_url("/learn/me/settings"),
         },
+        enrollment=row.name,
     )
 
 
 def _ask_teachers(row: frappe._dict) -> None:
     """Tell the leads of a course that somebody wants to join, and where to answer."""
     leads = frappe.db.sql(
-        "SELECT u.email, u.full_name, u.language FROM `tabAcademy Course Instructor` i"
+        "SELECT u.name, u.email, u.full_name, u.language FROM `tabAcademy Course Instructor` i"
         " JOIN `tabUser` u ON u.name = i.user"
         " WHERE i.parent = %s AND i.parenttype = 'Academy Course' AND i.role = %s AND u.enabled = 1 ORDER BY i.idx",
         (row.course, rights.LEAD),
         as_dict=True,
     )
     for lead in leads:
+        if not teacher_mails.preferences(lead.name)[teacher_mails.REQUESTS]:
+            continue
         with speaking(lead.language or frappe.local.lang):
             asks = _("{0} asks to join the course.").format(row.full_name)
             _send(
@@ -227,18 +282,26 @@ def _ask_teachers(row: frappe._dict) -> None:
                     "sentences": [asks, *([row.message] if row.message else [])],
                     "address": get_url(f"/teach/c/{row.slug}/people?group=requests"),
                     "action": _("Open the request"),
-                    "preferences": "",
+                    "preferences": get_url("/learn/me/settings"),
                 },
+                enrollment=row.name,
             )
 
 
-def _send(email: str, subject: str, words: dict[str, str | Sequence[str]]) -> None:
-    """Queue a mail, if the school has a way to send one; it leaves only if the transaction is committed."""
+def _send(email: str, subject: str, words: dict[str, str | Sequence[str]], *, enrollment: str = "") -> None:
+    """Queue a mail, if the school has a way to send one; it leaves only if the transaction is committed.
+
+    enrollment: what it is about, so that it goes when a pupil has all of theirs removed.
+    """
     if not can_send():
         return
+    about = {"reference_doctype": "Academy Enrollment", "reference_name": enrollment} if enrollment else {}
     frappe.sendmail(
         recipients=[email],
         subject=subject,
         template="academy_mail",
         args={**words, "school": branding.brand()["name"]},
+        # Which mails somebody gets is chosen in their settings.
+        add_unsubscribe_link=0,
+        **about,
     )

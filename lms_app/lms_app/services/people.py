@@ -93,7 +93,8 @@ def listed(course: str, search: str = "", group: str = "", page: int = 1) -> fra
 def pupil(course: str, enrollment: str) -> frappe._dict:
     """Return one who is in a course, as `listed` does, with quizzes: what each is called, and what was given in it.
 
-    Raises DeniedError for an enrolment that is in another course.
+    certificate: name, code, issued_on, revoked_on and revoked_reason of theirs, None without one. Raises DeniedError
+    for an enrolment that is in another course.
     """
     values = {"course": course, "name": enrollment, "kind": quiz_content.QUIZ}
     rows = frappe.db.sql(
@@ -105,11 +106,13 @@ def pupil(course: str, enrollment: str) -> frappe._dict:
     found = rows[0]
     found.quizzes = frappe.db.sql(
         "SELECT q.name, q.title, q.time_limit, q.attempts, q.closes_on closes, o.extra_minutes, o.extra_attempts,"
-        " o.closes_on, o.note FROM `tabAcademy Quiz` q LEFT JOIN `tabAcademy Override` o ON o.item = q.name"
+        " o.opens_on, o.closes_on, o.note FROM `tabAcademy Quiz` q LEFT JOIN `tabAcademy Override` o ON o.item = q.name"
         " AND o.item_type = %(kind)s AND o.student = %(student)s WHERE q.course = %(course)s ORDER BY q.title, q.name",
         {**values, "student": found.student},
         as_dict=True,
     )
+    fields = ["name", "code", "issued_on", "revoked_on", "revoked_reason"]
+    found.certificate = frappe.db.get_value("Academy Certificate", {"enrollment": enrollment}, fields, as_dict=True)
     return found
 
 
@@ -200,8 +203,10 @@ def export(course: str) -> str:
     )
 
 
-def give(enrollment: str, quiz: str, minutes: int, attempts: int, closes_on: str, note: str) -> None:
-    """Give a pupil more time, more attempts or a later end in a quiz; nothing of all takes back what was given.
+def give(
+    enrollment: str, quiz: str, minutes: int, attempts: int, closes_on: str, note: str, opens_on: str = ""
+) -> None:
+    """Give a pupil more time, more attempts or other times in a quiz; nothing of all takes back what was given.
 
     Raises RefusedError for numbers out of range, for a day that is none, and for a quiz of another course.
     """
@@ -211,17 +216,17 @@ def give(enrollment: str, quiz: str, minutes: int, attempts: int, closes_on: str
     values = {
         "extra_minutes": minutes,
         "extra_attempts": attempts,
+        "opens_on": moments.of_form(opens_on),
         "closes_on": moments.of_form(closes_on),
         "note": note.strip(),
     }
     which = {"item_type": quiz_content.QUIZ, "item": quiz, "student": row.student}
-    known = frappe.db.get_value(quiz_content.OVERRIDE, which, ["name", "opens_on"], as_dict=True)
-    # When it opens for this pupil is said in the desk alone, and stays.
-    if not (minutes or attempts or closes_on or (known and known.opens_on)):
+    known = frappe.db.get_value(quiz_content.OVERRIDE, which, "name")
+    if not (minutes or attempts or opens_on or closes_on):
         if known:
-            frappe.delete_doc(quiz_content.OVERRIDE, known.name, ignore_permissions=True)
+            frappe.delete_doc(quiz_content.OVERRIDE, known, ignore_permissions=True)
         return
-    override = frappe.get_doc(quiz_content.OVERRIDE, known.name) if known else frappe.new_doc(quiz_content.OVERRIDE)
+    override = frappe.get_doc(quiz_content.OVERRIDE, known) if known else frappe.new_doc(quiz_content.OVERRIDE)
     override.update({**which, "course": row.course, **values})
     documents.keep(override)
 

@@ -14,7 +14,7 @@ from lms_app.services import (
     quiz_pages,
     reasons,
     students,
-    submissions,
+    traces,
 )
 
 # What is a pupil's own, by the field that says whose it is; in the order in which it can be removed.
@@ -33,7 +33,7 @@ OF_STUDENT = {
     "Academy Enrollment": "student",
 }
 # Fields that say how Frappe keeps a row, and nothing of whose it is.
-_KEEPING = frozenset({"docstatus", "idx", "owner", "modified_by", "_user_tags", "_comments", "_assign", "_liked_by"})
+_KEEPING = frozenset({"docstatus", "idx", "owner", "modified_by", *traces.BESIDE})
 
 
 def export(user: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def export(user: str) -> dict[str, Any]:
 
 
 def erase(user: str, confirmation: str) -> None:
-    """Remove all that the app keeps of somebody, for good; the user stays, and can still log in.
+    """Remove all that the app keeps of somebody, and what Frappe keeps beside it; the user stays, and can still log in.
 
     A suspension stays on record, and from when to when an access lasts that is limited: only the school lifts these.
     confirmation: the user's own e-mail address, written by hand. Raises RefusedError for any other.
@@ -70,7 +70,9 @@ def erase(user: str, confirmation: str) -> None:
         locked = [enrolment.lock(course) for course in courses]
         _forget_deleted(student)
         kept = enrolment.lay_bare(student)
-        handed_in = frappe.get_all(assignment_content.SUBMISSION, {"student": student}, pluck="name")
+        documents = {"Academy Student": [student]}
+        for doctype, filters in _owned(user):
+            documents.setdefault(doctype, []).extend(frappe.get_all(doctype, filters, pluck="name"))
         for doctype, filters in _owned(user):
             is_kept = kept and doctype == "Academy Enrollment"
             _remove(doctype, {**filters, "name": ("not in", kept)} if is_kept else filters)
@@ -78,7 +80,8 @@ def erase(user: str, confirmation: str) -> None:
             frappe.db.delete("Academy Student", {"name": student})
         for course in locked:
             enrolment.settle(course)
-        submissions.remove_files(handed_in)
+        # At last: what is gone from the disk does not come back with the transaction.
+        traces.remove_about(documents)
     frappe.db.delete("Academy Invitation", {"email": _address(user)})
     if not kept:
         frappe.db.delete("Has Role", {"parenttype": "User", "parent": user, "role": access.STUDENT_ROLE})

@@ -63,10 +63,12 @@ def rules(quiz: frappe._dict, student: str | None) -> attempts.Rules:
         as_dict=True,
     )
     override = given and attempts.Override(given.extra_minutes, given.extra_attempts, given.opens_on, given.closes_on)
-    return attempts.overridden(
-        attempts.Rules(quiz.attempts, quiz.time_limit, quiz.cooldown, quiz.grace, quiz.opens_on, quiz.closes_on),
-        override or None,
-    )
+    return attempts.overridden(of_all(quiz), override or None)
+
+
+def of_all(quiz: frappe._dict) -> attempts.Rules:
+    """Return the rules of a quiz as they are for everybody without an override."""
+    return attempts.Rules(quiz.attempts, quiz.time_limit, quiz.cooldown, quiz.grace, quiz.opens_on, quiz.closes_on)
 
 
 def of(name: str) -> frappe._dict:

@@ -6,13 +6,14 @@ from typing import Any
 import frappe
 
 from lms_app.services import attempts, documents, markup, moments, numbers, reasons, review, rights
-from lms_app.services.quiz_content import BANK, FIXED, QUESTION, QUIZ, RANDOM
+from lms_app.services.quiz_content import ATTEMPT, BANK, FIXED, OVERRIDE, QUESTION, QUIZ, RANDOM
 
 LONGEST_TITLE, LONGEST_TEXT = 140, 20_000
 MOST_SLOTS, MOST = 200, 100_000
 NUMBERS = ("attempts", "cooldown", "time_limit", "grace", "per_page")
 CHECKS = ("shuffle_questions", "shuffle_options")
 MOMENTS = ("opens_on", "closes_on")
+TAKEN, IN_LESSON = "quiz_taken", "quiz_in_lesson"
 CHOICES = {"grading": attempts.METHODS, "review": review.LEVELS, "review_when": review.WHEN}
 
 
@@ -100,6 +101,15 @@ def save(course: str, name: str, values: Mapping[str, str], slots: Sequence[Mapp
         frappe.clear_last_message()
         raise reasons.RefusedError("not_valid", markup.words(str(fault))) from fault
     return str(found.name)
+
+
+def remove(name: str) -> None:
+    """Remove a quiz that nobody has begun, and that no lesson has."""
+    reasons.refuse(TAKEN if frappe.db.exists(ATTEMPT, {"quiz": name}) else "")
+    reasons.refuse(IN_LESSON if frappe.db.exists("Academy Lesson", {"quiz": name}) else "")
+    for override in frappe.get_all(OVERRIDE, {"item_type": QUIZ, "item": name}, pluck="name"):
+        frappe.delete_doc(OVERRIDE, override, ignore_permissions=True)
+    documents.remove(frappe.get_doc(QUIZ, name))
 
 
 def _fields() -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What the pages of quizzes show: what awaits a pupil, the questions of an attempt, and afterwards what may be seen."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import frappe
@@ -11,6 +12,7 @@ from lms_app.services import (
     attempts,
     grading,
     markup,
+    outline,
     quiz_content,
     quiz_engine,
     reasons,
@@ -19,6 +21,8 @@ from lms_app.services import (
     scoring,
     seats,
 )
+
+SOON = timedelta(days=7)
 
 
 def quiz_page(quiz: str, user: str) -> frappe._dict:
@@ -78,6 +82,46 @@ def attempt_page(attempt: str, user: str) -> frappe._dict:
     return page.update(_reviewed(quiz, row, answers))
 
 
+def closing_soon(user: str) -> list[frappe._dict]:
+    """Return the quizzes that close to a pupil within a week and are not done with, in their order; in two queries.
+
+    A row has quiz, title, course_title and closes_on. Done with is one that was handed in, unless the pupil sees that
+    it is not passed, and has attempts left.
+    """
+    now = now_datetime()
+    rows = frappe.db.sql(
+        "SELECT q.name, q.title, q.attempts, q.cooldown, q.time_limit, q.grace, q.opens_on, q.closes_on,"
+        " q.pass_percent, q.grading, q.review, q.review_when, c.title course_title, e.name enrollment,"
+        " o.extra_minutes, o.extra_attempts, o.opens_on own_opens_on, o.closes_on own_closes_on"
+        " FROM `tabAcademy Student` s"
+        " JOIN `tabAcademy Enrollment` e ON e.student = s.name AND e.state = %(active)s"
+        " JOIN `tabAcademy Course` c ON c.name = e.course AND c.status IN %(shown)s"
+        " JOIN `tabAcademy Quiz` q ON q.course = e.course"
+        " JOIN `tabAcademy Lesson` l ON l.quiz = q.name AND l.status = %(published)s"
+        " LEFT JOIN `tabAcademy Override` o ON o.item_type = %(kind)s AND o.item = q.name AND o.student = s.name"
+        " WHERE s.user = %(user)s AND COALESCE(o.closes_on, q.closes_on) BETWEEN %(now)s AND %(soon)s",
+        {
+            "user": user,
+            "active": seats.ACTIVE,
+            "shown": (rights.PUBLISHED, rights.ARCHIVED),
+            "published": outline.PUBLISHED,
+            "kind": quiz_content.QUIZ,
+            "now": now,
+            "soon": now + SOON,
+        },
+        as_dict=True,
+    )
+    tried = _tried([row.enrollment for row in rows], [row.name for row in rows])
+    found = []
+    for row in rows:
+        given = attempts.Override(row.extra_minutes or 0, row.extra_attempts or 0, row.own_opens_on, row.own_closes_on)
+        rules = attempts.overridden(quiz_content.of_all(row), given)
+        if not _is_done(row, rules, tried.get((row.enrollment, row.name), [])):
+            told = {"quiz": row.name, "title": row.title, "course_title": row.course_title}
+            found.append(frappe._dict(told, closes_on=rules.closes_on))
+    return sorted(found, key=lambda row: (row.closes_on, row.quiz))
+
+
 def results_of(student: str) -> list[dict[str, Any]]:
     """Return all attempts of a pupil with their own answers, each as far as its review policy lets them see it now."""
     rows = frappe.db.sql(
@@ -98,6 +142,32 @@ def results_of(student: str) -> list[dict[str, Any]]:
             told["answers"] = told["answers"] or [_said(answer) for answer in answers]
         found.append({**{field: row[field] for field in kept}, **told})
     return found
+
+
+def _tried(enrollments: list[str], quizzes: list[str]) -> dict[tuple[str, str], list[frappe._dict]]:
+    """Return the attempts of enrolments at quizzes by both, the first one first."""
+    found: dict[tuple[str, str], list[frappe._dict]] = {}
+    if not enrollments:
+        return found
+    for row in frappe.db.sql(
+        "SELECT enrollment, quiz, state, points, most FROM `tabAcademy Quiz Attempt`"
+        " WHERE enrollment IN %s AND quiz IN %s ORDER BY attempt_no",
+        (enrollments, quizzes),
+        as_dict=True,
+    ):
+        found.setdefault((row.enrollment, row.quiz), []).append(row)
+    return found
+
+
+def _is_done(quiz: frappe._dict, rules: attempts.Rules, own: list[frappe._dict]) -> bool:
+    """Say whether a pupil has nothing left to do in a quiz, by no more than what they are shown of it."""
+    if not own or any(row.state == attempts.IN_PROGRESS for row in own):
+        return False
+    left = attempts.left(rules, len(own))
+    if left == 0 or not review.shows(_level(quiz, rules, left, is_under_way=False), review.SCORE):
+        return True
+    reached = grading.result(quiz, own)
+    return reached is None or attempts.is_passed(reached, quiz.pass_percent)
 
 
 def _reviewed(quiz: frappe._dict, row: frappe._dict, answers: list[frappe._dict]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any, NoReturn
 
 import frappe
 from frappe import _
-from frappe.utils import format_datetime
+
+from lms_app.services import dates
 
 
 class DeniedError(frappe.PermissionError):
@@ -74,11 +75,11 @@ def words(reason: str, until: datetime | None = None, by: str | None = None) -> 
     until: when it opens. by: the title of what comes first.
     """
     if reason == "not_before":
-        return _("Opens on {0}").format(format_datetime(until)) if until else _("Not open yet")
+        return _("Opens on {0}").format(dates.moment(until)) if until else _("Not open yet")
     if reason == "quiz_not_open" and until:
-        return _("This quiz opens on {0}").format(format_datetime(until))
+        return _("This quiz opens on {0}").format(dates.moment(until))
     if reason == "cooldown" and until:
-        return _("You can try again on {0}").format(format_datetime(until))
+        return _("You can try again on {0}").format(dates.moment(until))
     if reason == "module_first":
         return _("Complete “{0}” first").format(by or "")
     if reason == "lesson_first":
@@ -204,6 +205,8 @@ def _sentences() -> dict[str, str]:
         "no_instructions": _("Write what is to be done."),
         "work_handed_in": _("Pupils have begun to hand in to this: it is kept with their work."),
         "assignment_in_lesson": _("A lesson has this assignment: take it out there first."),
+        "quiz_taken": _("Pupils have begun this quiz: it is kept with their answers."),
+        "quiz_in_lesson": _("A lesson has this quiz: take it out there first."),
         "rubric_in_assignment": _("An assignment is judged by this rubric: take it out there first."),
         "level_without_title": _("A level has points or words, and no title."),
         "level_without_criterion": _("A level has no criterion: write the title of what it judges."),

@@ -3,7 +3,7 @@
 Locks are taken in one order, course before enrolment before submission, so that nobody waits in a circle.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from secrets import token_hex
 
 import frappe
@@ -22,6 +22,7 @@ from lms_app.services import (
     reasons,
     rights,
     seats,
+    traces,
     uploads,
 )
 from lms_app.services.assignment_content import ASSIGNMENT, SUBMISSION
@@ -114,7 +115,7 @@ def detach(user: str, file: str) -> None:
     reasons.refuse("" if locked.state == assignments.DRAFT else "already_handed_in")
     # Another window may have removed it; only a locking read sees that.
     reasons.deny("" if frappe.db.get_value("File", file, "name", for_update=True) else rights.UNKNOWN)
-    remove_files([locked.name], [file])
+    traces.remove("File", {"name": file})
     frappe.db.set_value(SUBMISSION, locked.name, "file_count", locked.file_count - 1)
 
 
@@ -151,13 +152,6 @@ def judge_times(assignment: str, student: str = "") -> None:
         rules = assignments.again(assignment_content.rules(told, row.student), row.again_until)
         values = {"due_on": rules.due_on, "is_late": int(assignments.is_late(rules, row.submitted_on))}
         frappe.db.set_value(SUBMISSION, row.name, values)
-
-
-def remove_files(submissions: Sequence[str], files: Sequence[str] = ()) -> None:
-    """Remove the files of submissions for good, or only some of them."""
-    wanted = {"attached_to_doctype": SUBMISSION, "attached_to_name": ("in", [*submissions, ""])}
-    for name in frappe.get_all("File", {**wanted, **({"name": ("in", files)} if files else {})}, pluck="name"):
-        frappe.delete_doc("File", name, ignore_permissions=True, force=True, delete_permanently=True)
 
 
 def largest(megabytes: int) -> int:

@@ -451,6 +451,34 @@ class TestGrading(AssignmentCase):
         assignment_grading.grade(name, BY, points=5)
         self.assertTrue(self.is_completed(made))
 
+    def test_a_lower_mark_passes_who_had_reached_it_and_completes_what_waited_for_that(self):
+        made = self.assignment(rule="Graded", pass_percent=80)
+        name = self.handed_in(made)
+        self.assertEqual(assignment_grading.grade(name, BY, points=6).is_passed, 0)
+        made.reload()
+        made.update({"pass_percent": 60}).save(ignore_permissions=True)
+        self.assertEqual(self.kept(name), ("Graded", 6, 1))
+        self.assertTrue(self.is_completed(made))
+
+    def test_another_mark_completes_nothing_by_a_grade_that_is_not_told_yet(self):
+        made = self.assignment(rule="Graded", pass_percent=80)
+        assignment_grading.grade(self.handed_in(made), BY, points=6, is_told=False)
+        made.reload()
+        made.update({"pass_percent": 60}).save(ignore_permissions=True)
+        self.assertFalse(self.is_completed(made))
+        self.assertEqual(frappe.db.count("Academy Event", {"object_name": made.name, "verb": "passed"}), 0)
+
+    def test_a_lesson_that_asks_for_its_assignment_only_later_is_completed_by_what_was_handed_in(self):
+        for rule, points in (("Submitted", None), ("Graded", 5)):
+            made = self.assignment(rule="Manual")
+            name = self.handed_in(made)
+            if points:
+                assignment_grading.grade(name, BY, points=points)
+            self.assertFalse(self.is_completed(made))
+            lesson = frappe.get_doc("Academy Lesson", {"assignment": made.name})
+            lesson.update({"completion_rule": rule}).save(ignore_permissions=True)
+            self.assertTrue(self.is_completed(made), rule)
+
     def test_a_pupil_who_is_suspended_meanwhile_is_graded_and_completes_nothing(self):
         made = self.assignment(rule="Graded")
         name = self.handed_in(made)

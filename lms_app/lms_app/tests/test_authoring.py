@@ -128,6 +128,51 @@ class TestCourses(SiteTestCase):
         with school.told(reasons.RefusedError, "last_lead"):
             authoring.name_teacher(self.course.name, lead, "Assistant", is_shown=True)
 
+    def test_a_course_builds_on_what_its_teacher_finds_and_on_nothing_else(self):
+        lead, other = (school.person(name, access.INSTRUCTOR_ROLE) for name in ("lead", "other"))
+        others = [{"user": other, "role": "Lead"}]
+        found = school.course(title="Found", instructors=others).name
+        hidden = school.course(title="Hidden", visibility="Private", instructors=others).name
+        draft = school.course({"status": "Draft"}, title="Own draft", status="Draft").name
+        with school.as_user(lead):
+            known = {row.label: row.value for row in authoring.prerequisites(self.course.name, lead)}
+            self.assertEqual((known["Found"], known["Own draft"]), (found, draft))
+            self.assertNotIn("Hidden", known)
+            self.change(prerequisites=f"{found}\n{draft}")
+            with school.told(reasons.MalformedError, "unexpected"):
+                self.change(prerequisites=hidden)
+        chosen = {row.value for row in authoring.prerequisites(self.course.name, lead) if row.is_chosen}
+        self.assertEqual(chosen, {found, draft})
+        # What a manager chose stays when its teacher saves, who does not learn what it is.
+        self.change(prerequisites=hidden)
+        with school.as_user(lead):
+            [row] = [row for row in authoring.prerequisites(self.course.name, lead) if row.is_chosen]
+            self.assertEqual(row.label, "A course that you cannot see")
+            self.change(title="Sauces", prerequisites=row.value)
+        with self.assertRaisesRegex(reasons.RefusedError, "“Sauces” builds on this course"):
+            seen = stamp_of("Academy Course", hidden)
+            authoring.change_course(hidden, seen, {"prerequisites": self.course.name})
+        self.change(prerequisites="")
+        self.assertFalse(frappe.get_doc("Academy Course", self.course.name).prerequisites)
+
+    def test_no_course_becomes_one_that_pupils_could_not_join_yet_and_one_that_is_stays_so(self):
+        self.assertEqual([value for value, _words in authoring.modes("Open")], ["Open", "Approval", "Invite"])
+        for mode in ("Paid", "Cohort Only"):
+            with school.told(reasons.MalformedError, "unexpected"):
+                self.change(enrolment_mode=mode)
+        frappe.db.set_value("Academy Course", self.course.name, "enrolment_mode", "Cohort Only")
+        self.change(title="Sauces", enrolment_mode="Cohort Only")
+        self.assertIn("Cohort Only", dict(authoring.modes("Cohort Only")))
+
+    def test_certificates_and_what_search_engines_show_are_chosen(self):
+        template = frappe.get_doc({"doctype": "Academy Certificate Template", "title": "Gold"}).insert()
+        self.assertIn((template.name, "Gold"), authoring.settings(self.course.name).chosen["certificate_template"])
+        shown = {"meta_title": "Soups online", "meta_description": "Learn to cook."}
+        self.change(certificate_template=template.name, certificate_months="12", **shown)
+        fields = ["certificate_template", "certificate_months", *shown]
+        found = frappe.db.get_value("Academy Course", self.course.name, fields)
+        self.assertEqual(found, (template.name, 12, *shown.values()))
+
     def test_settings_say_what_to_choose_from(self):
         found = authoring.settings(self.course.name)
         self.assertIn(("en", "English"), found.chosen["language"])
@@ -344,6 +389,14 @@ class TestWriting(SiteTestCase):
         with school.told(reasons.RefusedError, "not_valid"):
             self.save(kind="Quiz", quiz=foreign.name, status="Draft")
 
+    def test_a_quiz_or_an_assignment_of_one_lesson_is_refused_in_another(self):
+        made = {"Quiz": school.quiz(self.course).name, "Assignment": school.assignment(self.course).name}
+        for kind, name in made.items():
+            field = kind.lower()
+            with self.assertRaisesRegex(reasons.RefusedError, f"Another lesson has this {field} already"):
+                self.save(kind=kind, status="Draft", **{field: name})
+            self.assertEqual(frappe.db.count("Academy Lesson", {field: name}), 1)
+
     def test_an_old_address_leads_to_the_new_one_and_none_to_nothing(self):
         slug = frappe.db.get_value("Academy Lesson", self.lesson, "slug")
         doc = frappe.get_doc("Academy Lesson", self.lesson)
@@ -489,6 +542,10 @@ class TestBudgets(SiteTestCase):
         with self.assertQueryCount(7):
             writing.editor(self.course.name, self.slug)
 
-    def test_settings_ask_five(self):
-        with self.assertQueryCount(5):
+    def test_settings_ask_six_and_what_a_course_can_build_on_is_one_more(self):
+        lead = school.person("lead", access.INSTRUCTOR_ROLE)
+        frappe.get_roles(lead)
+        with self.assertQueryCount(1):
+            authoring.prerequisites(self.course.name, lead)
+        with self.assertQueryCount(6):
             authoring.settings(self.course.name)

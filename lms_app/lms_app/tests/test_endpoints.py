@@ -121,6 +121,7 @@ class TestRefusals(SiteTestCase):
             ("questions.save", {"bank": "x", "body": "x", "options": []}, 403, "not_staff"),
             ("questions.save_quiz", {"course": "x", "values": {}, "slots": []}, 403, "not_staff"),
             ("questions.remove", {"question": "x"}, 403, "not_staff"),
+            ("questions.remove_quiz", {"quiz": "x"}, 403, "not_staff"),
             ("assignments.save", {"course": "x", "values": {}}, 403, "not_staff"),
             ("assignments.remove", {"assignment": "x"}, 403, "not_staff"),
             ("assignments.save_rubric", {"course": "x", "title": "x", "criteria": [], "levels": []}, 403, "not_staff"),

@@ -5,7 +5,18 @@ from unittest.mock import patch
 import frappe
 from frappe.utils import add_days, get_url, now_datetime
 
-from lms_app.services import access, catalogue, enrolment, invitations, notes, people, progress, reasons, students
+from lms_app.services import (
+    access,
+    catalogue,
+    enrolment,
+    invitations,
+    notes,
+    people,
+    progress,
+    reasons,
+    students,
+    teacher_mails,
+)
 from lms_app.tests import school
 from lms_app.tests.parallel import at_once
 from lms_app.tests.school_case import CommittedCase, SchoolCase
@@ -59,6 +70,18 @@ class TestJoining(EnrolmentCase):
         self.assertEqual(self.state(user, first), "Completed")
         self.assertEqual(enrolment.join(user, second.name).state, "Active")
 
+    def test_courses_that_build_on_each_other_in_a_circle_are_refused(self):
+        first = school.course(title="Stocks")
+        second = school.course(title="Soups", prerequisites=[{"requires": first.name}])
+        third = school.course(prerequisites=[{"requires": second.name}])
+        third.append("prerequisites", {"requires": first.name})
+        third.save(ignore_permissions=True)
+        for builds_on, words in ((first, "before itself"), (second, "“Soups” builds on"), (third, "builds on")):
+            first.reload()
+            first.append("prerequisites", {"requires": builds_on.name})
+            with self.assertRaisesRegex(frappe.ValidationError, words):
+                first.save(ignore_permissions=True)
+
     def test_days_of_access_are_counted_from_the_day_of_joining_and_end_it(self):
         course, user = school.course(access_days=30), school.person("ada")
         enrolment.join(user, course.name)
@@ -72,6 +95,26 @@ class TestJoining(EnrolmentCase):
         with self.refused("expired"):
             enrolment.join(user, course.name)
         self.assertEqual(enrolment.add(course.name, user, by="Administrator").state, "Active")
+
+    def test_an_access_that_cannot_be_ended_keeps_no_other_open(self):
+        names = [
+            enrolment.join(user, school.course(access_days=1).name).name
+            for user in (school.person(name) for name in ("ada", "bo", "cy"))
+        ]
+        expires = add_days(now_datetime(), -1)
+        frappe.db.set_value("Academy Enrollment", {"name": ("in", names)}, "expires_on", expires)
+        whole = enrolment.lock
+
+        def lock(course):
+            if course == frappe.db.get_value("Academy Enrollment", names[1], "course"):
+                frappe.throw("broken")
+            return whole(course)
+
+        kept = (patch.object(frappe.db, name) for name in ("commit", "rollback"))
+        with next(kept), next(kept), patch.object(enrolment, "lock", lock):
+            enrolment.expire_overdue()
+        states = [frappe.db.get_value("Academy Enrollment", name, "state") for name in names]
+        self.assertEqual(states, ["Expired", "Active", "Expired"])
 
     def test_days_lead_to_a_date_that_there_is(self):
         course = school.course()
@@ -327,6 +370,31 @@ class TestMails(EnrolmentCase):
         self.assertEqual([row.name for row in people.listed(course.name, group="requests").rows], [name])
         access.to_edit(lead, course.name)
 
+    def test_a_pupil_is_told_what_a_teacher_does_about_their_place(self):
+        ada, course = school.person("ada"), school.course(title="Soups")
+        name = enrolment.join(ada, course.name).name
+        with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
+            enrolment.suspend(name, by="Administrator")
+            enrolment.resume(name, by="Administrator")
+            enrolment.remove(name, by="Administrator")
+        subjects = [call.kwargs["subject"] for call in send.call_args_list if call.kwargs["recipients"] == [ada]]
+        suspended, again, gone = "Your access is suspended", "You may learn again", "You are not in the course any more"
+        self.assertEqual(subjects, [f"{said}: Soups" for said in (suspended, again, gone)])
+        # Who leaves knows it.
+        name = enrolment.join(ada, course.name).name
+        with patch("frappe.sendmail") as send, patch.dict(frappe.conf, {"mail_server": "localhost"}):
+            enrolment.leave(ada, course.name)
+        self.assertEqual(send.call_count, 0)
+
+    def test_a_lead_who_wants_no_mails_about_requests_gets_none(self):
+        ada, lead = school.person("ada"), school.person("lead-without-mails", access.INSTRUCTOR_ROLE)
+        teacher_mails.prefer(lead, {teacher_mails.REQUESTS: False})
+        wanted = {teacher_mails.REQUESTS: False, teacher_mails.WORK: True}
+        self.assertEqual(teacher_mails.preferences(lead), wanted)
+        named = [{"user": lead, "role": "Lead"}]
+        asked = self.mails(school.course(title="Sauces", enrolment_mode="Approval", instructors=named), ada)
+        self.assertEqual(asked, [([ada], "We have your request: Sauces")])
+
     def test_whoever_wants_no_mails_gets_none(self):
         ada = school.person("dora")
         students.prefer(ada, {"mails_about_enrolment": False})
@@ -337,7 +405,7 @@ class TestMails(EnrolmentCase):
         ada = school.person("fleur")
         frappe.db.set_value("User", ada, "language", "fr")
         heard = []
-        with patch("lms_app.services.notify._send", lambda *_: heard.append(frappe.local.lang)):
+        with patch("lms_app.services.notify._send", lambda *_, **__: heard.append(frappe.local.lang)):
             enrolment.join(ada, school.course().name)
         self.assertEqual((heard, frappe.local.lang), (["fr"], "en"))
 

@@ -9,7 +9,7 @@ from jinja2.bccache import Bucket
 from werkzeug.test import TestResponse
 
 from lms_app import compiled, demo
-from lms_app.services import enrolment, invitations, progress, quiz_content
+from lms_app.services import access, enrolment, invitations, progress, quiz_content
 from lms_app.tests import school
 from lms_app.tests.browser import ask, asked, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -136,6 +136,20 @@ class TestPages(SiteTestCase):
         frappe.db.commit()
         page = text(ask("/learn/me", key=self.key))
         self.assertEqual(re.findall(r'class="button" href="([^"]+)"', page), [self.second])
+
+    def test_who_teaches_chooses_mails_about_that_and_nobody_else_is_asked(self):
+        teacher, path = school.person("lead", access.INSTRUCTOR_ROLE), "/learn/me/settings"
+        lead = key_of(teacher)
+        frappe.db.commit()
+        self.addCleanup(frappe.db.commit)
+        self.addCleanup(frappe.db.delete, "DefaultValue", {"parent": teacher})
+        self.assertNotIn("Mails about my teaching", text(ask(path, key=self.key)))
+        self.assertEqual(ask(path, {"deed": "prefer-as-teacher"}, key=self.key).status_code, 403)
+        answer = ask(path, {"deed": "prefer-as-teacher", "mails_about_work": "1"}, key=lead)
+        self.assertEqual(answer.location, f"{path}?said=kept")
+        page = text(ask(path, key=lead))
+        self.assertIn('name="mails_about_requests" value="1">', page)
+        self.assertIn('name="mails_about_work" value="1" checked>', page)
 
     def test_settings_are_kept_and_everything_is_removed_on_request(self):
         self.join()

@@ -49,8 +49,12 @@ RULES = {
     "Academy Student": (READ, READ, READ),
     "Academy Submission": (READ, READ, READ),
 }
-# What is right is at a level of its own, for those who may change it.
-KEYS = {"Academy Question": {access.INSTRUCTOR_ROLE, access.MANAGER_ROLE, "System Manager"}}
+# What is at a level of its own: what is right, for those who may change it.
+KEYS = {
+    "Academy Question": {access.INSTRUCTOR_ROLE, access.MANAGER_ROLE, "System Manager"},
+    # What comes first in everybody's catalogue is not for those to say whose course it is.
+    "Academy Course": {access.MANAGER_ROLE, "System Manager"},
+}
 ROLES = (access.ASSISTANT_ROLE, access.INSTRUCTOR_ROLE, access.MANAGER_ROLE)
 RIGHTS = ("read", "write", "create", "delete", "submit", "cancel", "amend", "import", "share")
 
@@ -324,6 +328,15 @@ class TestDoors(SiteTestCase):
             self.assertEqual(
                 ask(f"/api/resource/{doctype}/{self.rows[doctype]}", key=self.own).status_code, 200, doctype
             )
+
+    def test_no_lead_puts_a_course_before_all_others_in_the_catalogue(self):
+        path = f"/api/resource/Academy Course/{self.rows['Academy Course']}"
+        ask(path, {"is_featured": 1}, method="PUT", key=self.own)
+        made = ask("/api/resource/Academy Course", {"title": "Mine first", "is_featured": 1}, key=self.own).json
+        self.courses.append(made["data"]["name"])
+        frappe.db.rollback()
+        featured = {"name": ("in", [self.rows["Academy Course"], made["data"]["name"]]), "is_featured": 1}
+        self.assertEqual(frappe.get_all("Academy Course", featured), [])
 
     def test_what_is_right_is_read_by_those_who_may_change_it_and_not_by_who_grades(self):
         grader = school.person("canary-grader", access.ASSISTANT_ROLE)

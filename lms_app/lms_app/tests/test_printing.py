@@ -30,6 +30,13 @@ class TestPrinting(SiteTestCase):
             printing.keep_heads()
         self.assertEqual(frappe.db.get_single_value(*SETTING), 0)
 
+    def test_what_we_changed_is_put_back_and_what_somebody_else_chose_stays(self):
+        for keeps, after in ((1, 1), (0, 0)):
+            frappe.db.set_single_value("Academy Settings", "keeps_heads", keeps)
+            frappe.db.set_single_value(*SETTING, 0)
+            printing.put_back()
+            self.assertEqual(frappe.db.get_single_value(*SETTING), after)
+
     def test_a_picture_that_is_not_on_the_page_is_missed(self):
         sheets, file = PdfWriter(), io.BytesIO()
         sheets.add_blank_page(width=200, height=200)

@@ -16,6 +16,7 @@ from lms_app.services import (
     seals,
     students,
     submissions,
+    traces,
 )
 from lms_app.tests import school
 from lms_app.tests.site_case import SiteTestCase
@@ -111,6 +112,55 @@ class TestPrivacy(SiteTestCase):
         self.assertNotIn(access.STUDENT_ROLE, frappe.get_roles(self.user))
         self.assertTrue(frappe.db.exists("User", self.user))
         self.assertEqual(access.enrolment_of(self.other, self.course.name).state, "Active")
+
+    def test_what_staff_wrote_beside_a_pupil_s_rows_is_removed_with_them_and_nobody_else_s(self):
+        others = [access.enrolment_of(self.other, self.course.name).name]
+        own = {
+            "Academy Student": [students.find(self.user)],
+            "Academy Enrollment": [access.enrolment_of(self.user, self.course.name).name],
+            "Academy Quiz Attempt": [self.attempt],
+            "Academy Submission": [self.work],
+        }
+        for doctype, names in {**own, "Academy Enrollment": own["Academy Enrollment"] + others}.items():
+            for name in names:
+                self.write_beside(frappe.get_doc(doctype, name))
+        privacy.erase(self.user, self.user)
+        for doctype, names in own.items():
+            self.assertEqual(self.beside(doctype, names), set(), doctype)
+        written = {"Comment", "Communication", "DocShare", "Email Queue", "File", "Tag Link", "ToDo"}
+        self.assertLessEqual(written, self.beside("Academy Enrollment", others))
+
+    def test_what_staff_wrote_beside_a_row_that_stays_is_removed_as_well(self):
+        row = access.enrolment_of(self.user, self.course.name)
+        self.write_beside(frappe.get_doc("Academy Enrollment", row.name))
+        enrolment.suspend(row.name, by="Administrator")
+        privacy.erase(self.user, self.user)
+        self.assertEqual(self.beside("Academy Enrollment", [row.name]), set())
+        beside = frappe.db.get_value("Academy Enrollment", row.name, traces.BESIDE, as_dict=True)
+        self.assertFalse(any(beside.values()), beside)
+
+    def write_beside(self, doc):
+        """Write into every place of which a desk lets its people make a row."""
+        doc.add_comment("Comment", f"about {doc.name}")
+        doc.add_tag("worried")
+        frappe.share.add(doc.doctype, doc.name, self.other)
+        about = {"reference_type": doc.doctype, "reference_name": doc.name}
+        frappe.get_doc({"doctype": "ToDo", "description": "Call home", **about}).insert(ignore_permissions=True)
+        about = {"reference_doctype": doc.doctype, "reference_name": doc.name}
+        mail = {"doctype": "Communication", "subject": "About your child", "content": "…", **about}
+        frappe.get_doc(mail).insert(ignore_permissions=True)
+        frappe.get_doc({"doctype": "Email Queue", "message": "…", "sender": "a@example.com", **about}).db_insert()
+        attached = {"attached_to_doctype": doc.doctype, "attached_to_name": doc.name, "is_private": 1}
+        file = {"doctype": "File", "file_name": f"{doc.name}.txt", "content": doc.name, **attached}
+        frappe.get_doc(file).insert(ignore_permissions=True)
+
+    def beside(self, doctype, names):
+        """Return of which DocTypes there is a row about one of these documents."""
+        return {
+            place.doctype
+            for place in traces.places()
+            if place.names and frappe.db.count(place.doctype, {place.field: doctype, place.names: ("in", names)})
+        }
 
     def test_to_be_forgotten_lifts_no_suspension_and_brings_no_days_of_access(self):
         limited, gone = school.course(access_days=30), school.course(access_days=30)

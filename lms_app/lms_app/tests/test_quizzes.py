@@ -11,6 +11,7 @@ from lms_app.services import (
     access,
     enrolment,
     grading,
+    notify,
     privacy,
     quiz_content,
     quiz_engine,
@@ -333,6 +334,76 @@ class TestGrading(QuizCase):
             done = frappe.db.get_value("Academy Lesson Progress", {"lesson": lesson}, "is_completed")
             self.assertEqual(bool(done), is_completed, method)
 
+    def half_right(self, **values):
+        """Return a quiz that decides alone about its course, and the pupil's attempt, which is half right."""
+        quiz = school.quiz(school.course({"is_required": 0}), {}, {}, pass_percent=80, **values)
+        enrolment.join(self.user, quiz.course)
+        return quiz, self.answered(quiz, "Flour")
+
+    def changed(self, doc, **values):
+        doc.reload()
+        doc.update(values).save(ignore_permissions=True)
+
+    def state(self, quiz):
+        return access.enrolment_of(self.user, quiz.course).state
+
+    def test_a_lower_mark_passes_who_had_reached_it_and_completes_what_waited_for_that(self):
+        quiz, attempt = self.half_right(attempts=1)
+        self.assertEqual(self.kept(attempt), ("Graded", 50, 0))
+        self.changed(quiz, pass_percent=50)
+        self.assertEqual(self.kept(attempt), ("Graded", 50, 1))
+        self.assertTrue(quiz_pages.quiz_page(quiz.name, self.user).is_passed)
+        self.assertEqual(self.state(quiz), "Completed")
+        self.assertEqual(frappe.db.count("Academy Event", {"object_name": quiz.name, "verb": "passed"}), 1)
+
+    def test_a_higher_mark_takes_nothing_back_that_is_completed(self):
+        quiz, attempt = self.half_right()
+        for mark in (50, 90):
+            self.changed(quiz, pass_percent=mark)
+        self.assertEqual((self.kept(attempt, "is_passed"), self.state(quiz)), (0, "Completed"))
+
+    def test_another_rule_for_several_attempts_completes_what_it_lets_pass(self):
+        quiz = school.quiz(school.course({"is_required": 0}), grading="First")
+        enrolment.join(self.user, quiz.course)
+        for text in ("Salt", "Flour"):
+            self.answered(quiz, text)
+        self.assertEqual(self.state(quiz), "Active")
+        self.changed(quiz, grading="Highest")
+        self.assertEqual(self.state(quiz), "Completed")
+
+    def test_a_lesson_that_asks_for_its_quiz_only_later_is_completed_by_who_has_passed_it(self):
+        quiz = school.quiz(school.course({"is_required": 0}))
+        lesson = frappe.get_doc("Academy Lesson", {"quiz": quiz.name})
+        self.changed(lesson, completion_rule="Manual")
+        people = [school.person(name) for name in ("ada", "bo", "cy")]
+        for user, text in zip(people, ("Flour", "Flour", "Salt"), strict=True):
+            self.user = user
+            enrolment.join(user, quiz.course)
+            self.answered(quiz, text)
+        enrolment.suspend(access.enrolment_of(people[1], quiz.course).name, by="Administrator")
+        self.changed(lesson, completion_rule="Quiz Passed")
+        states = [access.enrolment_of(user, quiz.course).state for user in people]
+        self.assertEqual(states, ["Completed", "Suspended", "Active"])
+
+    def test_a_pupil_is_told_once_when_a_teacher_has_graded_all_their_answers(self):
+        quiz = self.quiz(ESSAY, ESSAY)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        for position in (1, 2):
+            self.save(attempt, "Because.", position=position)
+        quiz_engine.submit(self.user, attempt)
+        with patch.object(notify, "_send") as send:
+            grading.grade(attempt, 1, 1, "", by="Administrator")
+            self.assertEqual(send.call_count, 0)
+            for points in (1, 0):
+                grading.grade(attempt, 2, points, "", by="Administrator")
+        told = [call.args for call in send.call_args_list if call.args[1].startswith("Graded")]
+        self.assertEqual([(email, subject) for email, subject, _ in told], [(self.user, "Graded: Do you know flour?")])
+        self.assertTrue(told[0][2]["address"].endswith(f"/learn/attempt/{attempt}"))
+        students.prefer(self.user, {"mails_about_progress": False})
+        with patch.object(notify, "_send") as send:
+            notify.answers_graded(attempt)
+        self.assertEqual(send.call_count, 0)
+
     def test_a_job_hands_in_what_is_over_and_nothing_else(self):
         over, under_way = self.begun(SHORT, time_limit=10), self.begun(SHORT, time_limit=60)
         self.save(over, "gluten")
@@ -380,6 +451,48 @@ class TestGrading(QuizCase):
             quiz_engine.submit_overdue()
         self.assertEqual(self.kept(attempt, "is_passed"), 1)
         self.assertEqual(frappe.db.count("Academy Lesson Progress", {"enrollment": enrolled}), 0)
+
+
+class TestDue(QuizCase):
+    def setUp(self):
+        # Of this test alone: what is due is told of all courses.
+        self.user = school.person(f"ada-{frappe.generate_hash(length=6)}")
+
+    def in_days(self, days):
+        return add_to_date(now_datetime().replace(microsecond=0), days=days)
+
+    def closing(self):
+        return [row.quiz for row in quiz_pages.closing_soon(self.user)]
+
+    def test_my_learning_says_which_quizzes_close_this_week_until_they_are_done_with(self):
+        quiz = self.quiz(closes_on=self.in_days(3), attempts=2)
+        for closes_on in (None, self.in_days(30), self.in_days(-1)):
+            self.quiz(closes_on=closes_on)
+        [row] = quiz_pages.closing_soon(self.user)
+        self.assertEqual((row.quiz, row.title, row.course_title), (quiz.name, "Do you know flour?", "Soups"))
+        self.assertEqual(row.closes_on, quiz.closes_on)
+        attempt = quiz_engine.start(self.user, quiz.name)
+        self.assertEqual(self.closing(), [quiz.name])
+        quiz_engine.submit(self.user, attempt)
+        # Not passed, and there is an attempt left.
+        self.assertEqual(self.closing(), [quiz.name])
+        self.answered(quiz, "Flour")
+        self.assertEqual(self.closing(), [])
+
+    def test_it_goes_by_what_one_pupil_was_given_and_says_nothing_of_a_result_that_is_not_shown(self):
+        quiz = self.quiz(closes_on=self.in_days(30), review="Nothing")
+        given = {"student": students.find(self.user), "course": quiz.course, "item_type": "Academy Quiz"}
+        given |= {"item": quiz.name, "closes_on": self.in_days(2)}
+        frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
+        self.assertEqual(self.closing(), [quiz.name])
+        self.answered(quiz, "Salt")
+        self.assertEqual(self.closing(), [])
+
+    def test_it_asks_two_queries_however_many_there_are(self):
+        for _ in range(3):
+            self.quiz(closes_on=self.in_days(3))
+        with self.assertQueryCount(2):
+            self.assertEqual(len(self.closing()), 3)
 
 
 class TestDocuments(QuizCase):

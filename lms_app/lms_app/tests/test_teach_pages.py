@@ -324,6 +324,26 @@ class TestWithoutScripts(SiteTestCase):
             answer = ask("/api/method/lms_app.api.teach.add_module", given, key=self.key)
         self.assertEqual(answer.status_code, 200)
 
+    def test_a_course_builds_on_others_by_its_settings(self):
+        course, first, second = (school.course(title=title) for title in ("Soups", "Stocks <1>", "Stocks 2"))
+        self.made += [course.name, first.name, second.name]
+        frappe.db.commit()
+        path = f"/teach/c/{course.slug}/settings"
+        self.assertIn(f'<option value="{first.name}">Stocks &lt;1&gt;</option>', text(ask(path, key=self.key)))
+        form = {"title": "Soups", "address": course.slug}
+        for wanted in ([first.name, second.name], []):
+            sent = {**form, "seen": self.seen(path), "prerequisites": wanted}
+            answer = ask(path, sent, key=self.key, files={})
+            self.assertEqual(answer.status_code, 303, trouble(answer))
+            frappe.db.rollback()
+            kept = frappe.get_all(
+                "Academy Course Prerequisite", {"parent": course.name}, pluck="requires", order_by="idx"
+            )
+            self.assertEqual({*kept}, {*wanted})
+        sent = {**form, "seen": "an old one", "prerequisites": [second.name]}
+        page = text(ask(path, sent, key=self.key, files={}))
+        self.assertIn(f'<option value="{second.name}" selected>', page)
+
     def test_a_moved_line_and_a_removed_one_are_so_after_the_next_page(self):
         course = school.course({"title": "One"}, {"title": "Two"})
         self.made.append(course.name)

@@ -8,7 +8,18 @@ from werkzeug.test import TestResponse
 
 from lms_app.api import enrolment as enrolment_api
 from lms_app.api import people as people_api
-from lms_app.services import access, assignment_grading, enrolment, invitations, notify, people, quiz_content, students
+from lms_app.services import (
+    access,
+    assignment_grading,
+    certificates,
+    enrolment,
+    invitations,
+    notify,
+    people,
+    quiz_content,
+    seals,
+    students,
+)
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -153,17 +164,18 @@ class TestPeople(SiteTestCase):
         people.give(row, quiz.name, 0, 0, "", "")
         self.assertFalse(frappe.db.exists("Academy Override", {"student": student}))
 
-    def test_when_a_quiz_opens_for_a_pupil_stays_as_the_desk_says(self):
-        quiz = school.quiz(self.course)
+    def test_a_quiz_opens_for_a_pupil_when_that_was_given(self):
+        quiz = school.quiz(self.course, opens_on="2029-01-01 10:00:00")
         row = enrolment.join(self.ada, self.course.name).name
-        people.give(row, quiz.name, 5, 0, "", "")
-        override = {"item": quiz.name, "student": students.find(self.ada)}
-        frappe.db.set_value("Academy Override", override, "opens_on", "2030-01-01 10:00:00")
-        people.give(row, quiz.name, 0, 0, "", "")
-        found = frappe.db.get_value("Academy Override", override, ["opens_on", "extra_minutes"])
-        self.assertEqual((str(found[0]), found[1]), ("2030-01-01 10:00:00", 0))
+        people.give(row, quiz.name, 0, 0, "", "", "2020-01-01T10:00")
+        rules = quiz_content.rules(quiz_content.of(quiz.name), students.find(self.ada))
+        self.assertEqual(str(rules.opens_on), "2020-01-01 10:00:00")
+        [shown] = people.pupil(self.course.name, row).quizzes
+        self.assertEqual(str(shown.opens_on), "2020-01-01 10:00:00")
         with school.told(frappe.ValidationError, "not_valid"):
-            people.give(row, quiz.name, 0, 0, "2029-01-01T10:00", "")
+            people.give(row, quiz.name, 0, 0, "2029-01-01T10:00", "", "2030-01-01T10:00")
+        people.give(row, quiz.name, 0, 0, "", "", "")
+        self.assertFalse(frappe.db.exists("Academy Override", {"item": quiz.name}))
 
     def test_no_override_gives_more_than_anybody_needs(self):
         quiz, work = school.quiz(self.course), school.assignment(self.course)
@@ -329,6 +341,36 @@ class TestPeoplePages(SiteTestCase):
         page = text(ask(path, key=self.keys["lead"]))
         self.assertIn("15 minutes more", page)
         self.assertIn("ill", page)
+
+    def test_a_quiz_is_opened_for_one_pupil_by_a_form(self):
+        path = f"{self.path}/p/{self.row}"
+        answer = self.form("override", path, quiz=self.quiz.name, opens_on="2020-02-03T10:00")
+        self.assertEqual(answer.status_code, 303)
+        page = text(ask(path, key=self.keys["lead"]))
+        self.assertIn('name="opens_on" type="datetime-local" value="2020-02-03T10:00"', page)
+
+    def test_a_certificate_is_taken_back_and_given_again_by_who_may_change_the_course_alone(self):
+        frappe.db.set_value("Academy Course", self.course.name, "issues_certificates", 1)
+        school.completed(self.row)
+        code = certificates.issue(self.row)
+        name = frappe.db.get_value("Academy Certificate", {"code": code}, "name")
+        frappe.db.commit()
+        self.addCleanup(frappe.db.commit)
+        self.addCleanup(frappe.db.delete, "Academy Certificate", {"name": name})
+        path = f"{self.path}/p/{self.row}"
+        self.assertIn("Take the certificate back", text(ask(path, key=self.keys["lead"])))
+        seen = text(ask(path, key=self.keys["helper"]))
+        self.assertIn(code, seen)
+        self.assertNotIn("Take the certificate back", seen)
+        for who, reason, status in (("helper", "odd", 403), ("lead", " ", 409), ("lead", "A <b>mistake</b>", 303)):
+            answer = self.form("revoke", path, who, certificate=name, reason=reason)
+            self.assertEqual(answer.status_code, status, (who, reason))
+        frappe.db.rollback()
+        self.assertEqual(certificates.check(code).state, seals.REVOKED)
+        self.assertIn("A &lt;b&gt;mistake&lt;/b&gt;", text(ask(path, key=self.keys["lead"])))
+        self.assertEqual(self.form("reinstate", path, certificate=name).status_code, 303)
+        frappe.db.rollback()
+        self.assertEqual(certificates.check(code).state, seals.VALID)
 
     def test_a_link_is_shown_once_and_leads_to_the_course(self):
         page = text(self.form("link", max_uses="5", days="7"))

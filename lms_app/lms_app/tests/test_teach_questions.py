@@ -3,7 +3,7 @@ import re
 import frappe
 from werkzeug.test import TestResponse
 
-from lms_app.services import access, enrolment, question_bank, quiz_content, quiz_engine, quiz_form, scoring
+from lms_app.services import access, enrolment, people, question_bank, quiz_content, quiz_engine, quiz_form, scoring
 from lms_app.tests import school
 from lms_app.tests.browser import ask, key_of
 from lms_app.tests.site_case import SiteTestCase
@@ -242,6 +242,32 @@ class TestQuestionPages(SiteTestCase):
         self.addCleanup(frappe.db.commit)
         self.addCleanup(frappe.delete_doc, "Academy Quiz", quiz.name, force=True)
         self.assertEqual([row.question for row in quiz.slots], names[:2])
+
+    def test_a_quiz_is_removed_as_long_as_no_lesson_has_it_and_nobody_has_begun_it(self):
+        quiz = school.quiz(self.course)
+        lesson = frappe.db.get_value("Academy Lesson", {"quiz": quiz.name}, "name")
+        pupil = school.person("cy")
+        enrolled = enrolment.join(pupil, self.course.name)
+        attempt = quiz_engine.start(pupil, quiz.name)
+        people.give(enrolled.name, quiz.name, 5, 0, "", "")
+        frappe.db.commit()
+        path = f"/teach/c/{self.course.slug}/quizzes/{quiz.name}"
+        self.assertIn("Remove the quiz", text(ask(path, key=self.keys["lead"])))
+        for words, doctype, name in (
+            ("Pupils have begun this quiz", "Academy Quiz Attempt", attempt),
+            ("A lesson has this quiz", "Academy Lesson", lesson),
+        ):
+            answer = ask(path, {"deed": "remove"}, key=self.keys["lead"])
+            self.assertEqual(answer.status_code, 409)
+            self.assertIn(words, text(answer))
+            frappe.db.rollback()
+            frappe.db.delete(doctype, {"name": name})
+            frappe.db.commit()
+        answer = ask(path, {"deed": "remove"}, key=self.keys["lead"])
+        self.assertEqual((answer.status_code, answer.location), (303, f"{self.path}?said=quiz-removed"))
+        frappe.db.rollback()
+        for doctype, field in (("Academy Quiz", "name"), ("Academy Override", "item")):
+            self.assertFalse(frappe.db.exists(doctype, {field: quiz.name}))
 
     def test_a_quiz_that_cannot_be_is_refused_and_what_was_written_stays(self):
         school.question(self.bank)

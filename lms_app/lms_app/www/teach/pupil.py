@@ -6,9 +6,10 @@ from frappe.utils import cint
 
 from lms_app import pages
 from lms_app.api import assignment as assignments
-from lms_app.api import enrolment
+from lms_app.api import certificates, enrolment
 from lms_app.api import people as many
 from lms_app.services import assignment_grading, numbers, people, seats, teaching
+from lms_app.services.certificates import LONGEST_REASON
 
 no_cache = 1
 
@@ -39,6 +40,7 @@ def get_context(context: frappe._dict) -> None:
             "most_minutes": people.MOST_MINUTES,
             "most_attempts": people.MOST_ATTEMPTS,
             "most_days": people.MOST_DAYS,
+            "longest_reason": LONGEST_REASON,
         }
     )
 
@@ -57,9 +59,14 @@ def _obey(form: frappe._dict, enrollment: str) -> str:
     elif deed == "override":
         minutes, attempts = cint(form.get("extra_minutes")), cint(form.get("extra_attempts"))
         closes_on, note = str(form.get("closes_on") or ""), str(form.get("note") or "")
-        many.override(enrollment, str(form.get("quiz") or ""), minutes, attempts, closes_on, note)
+        opens_on = str(form.get("opens_on") or "")
+        many.override(enrollment, str(form.get("quiz") or ""), minutes, attempts, closes_on, note, opens_on)
     elif deed == "grant":
         _grant(form, enrollment)
+    elif deed == "revoke":
+        certificates.revoke(str(form.get("certificate") or ""), str(form.get("reason") or ""))
+    elif deed == "reinstate":
+        certificates.reinstate(str(form.get("certificate") or ""))
     return f"/teach/c/{form.slug}/people/p/{enrollment}?said={deed}"
 
 
@@ -79,4 +86,6 @@ def _said(deed: str | None) -> str:
         "resume": _("They may learn again."),
         "override": _("What you give holds from now on."),
         "grant": _("What you give holds from now on."),
+        "revoke": _("The certificate is taken back: whoever checks it is told so."),
+        "reinstate": _("The certificate is valid again."),
     }.get(deed or "", "")

@@ -35,4 +35,8 @@ def _make(form: frappe._dict) -> str:
 
 
 def _said(deed: str | None) -> str:
-    return {"removed": _("The bank is removed."), "quiz": _("The quiz is saved.")}.get(deed or "", "")
+    return {
+        "removed": _("The bank is removed."),
+        "quiz": _("The quiz is saved."),
+        "quiz-removed": _("The quiz is removed."),
+    }.get(deed or "", "")

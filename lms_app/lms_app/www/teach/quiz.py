@@ -17,16 +17,16 @@ SPARE = 3
 
 
 def get_context(context: frappe._dict) -> None:
-    """Fill in the quiz, or what was written of it when that was refused; save it."""
+    """Fill in the quiz, or what was written of it when that was refused; save or remove it."""
     form = frappe.form_dict
     name = str(form.get("quiz") or "")
     if pages.is_form() and form.get("deed") not in ("more", "add"):
-        pages.act(context, lambda: _save(form, name))
+        pages.act(context, lambda: _obey(form, name))
 
     def load(course: frappe._dict) -> frappe._dict:
         teaching.demand_edit(course)
         shown = quiz_form.new() if name == NEW else quiz_form.quiz(course.name, name)
-        if pages.is_form():
+        if pages.is_form() and form.get("deed") != "remove":
             shown.update(_typed(form), seen=form.get("seen"))
             shown.slots = _slots(form)
         shown.sources = quiz_form.sources(course.name)
@@ -47,7 +47,10 @@ def get_context(context: frappe._dict) -> None:
     )
 
 
-def _save(form: frappe._dict, name: str) -> str:
+def _obey(form: frappe._dict, name: str) -> str:
+    if form.get("deed") == "remove":
+        questions.remove_quiz(name)
+        return f"/teach/c/{form.slug}/questions?said=quiz-removed"
     course = teaching.course(form.slug, frappe.session.user).name or ""
     seen = str(form.get("over") or form.get("seen") or "")
     questions.save_quiz(course, _typed(form), _slots(form), "" if name == NEW else name, seen)

@@ -20,12 +20,15 @@ def get_context(context: frappe._dict) -> None:
         return
     if context.trouble and not form.get("deed"):
         page.settings.update(_sent(form), slug=form.get("address"), seen=form.get("seen"))
+        for one in page.prerequisites:
+            one.is_chosen = one.value in page.settings.prerequisites.split()
     context.update(
         {
             "roles": choices.of("Academy Course Instructor", "role"),
             "typed": form if context.trouble and form.get("deed") else {},
             "most_days": release.MOST_DAYS,
             "choose": lambda field: choices.of(access.COURSE, field),
+            "modes": authoring.modes(page.settings.enrolment_mode),
             "said": None if context.trouble else form.get("said"),
         }
     )
@@ -33,13 +36,18 @@ def get_context(context: frappe._dict) -> None:
 
 def _load(course: frappe._dict) -> frappe._dict:
     reasons.deny("" if course.may_edit else rights.NOT_STAFF)
-    return frappe._dict(settings=authoring.settings(course.name), teachers=authoring.teachers(course.name))
+    return frappe._dict(
+        settings=authoring.settings(course.name),
+        prerequisites=authoring.prerequisites(course.name, frappe.session.user),
+        teachers=authoring.teachers(course.name),
+    )
 
 
 def _sent(form: frappe._dict) -> dict[str, str]:
-    """Return what was sent of the settings; a box that is not checked is not sent at all."""
+    """Return what was sent of the settings; a box that is not checked, and a list without a choice, are not sent."""
     checks = {field: "1" if form.get(field) else "" for field in authoring.CHECKS}
-    return checks | {field: form[field] for field in authoring.OF_COURSE if field in form}
+    chosen = "\n".join(frappe.request.form.getlist("prerequisites"))
+    return {**checks, **{field: form[field] for field in authoring.OF_COURSE if field in form}, "prerequisites": chosen}
 
 
 def _obey(form: frappe._dict) -> str:

@@ -19,7 +19,7 @@ def get_context(context: frappe._dict) -> None:
     if path.rstrip("/") == "/verify" and (code := codes.read(text)):
         pages.go(f"/verify/{code}", status=302)
     pages.begin(context, _("Check a certificate"))
-    context.update({"text": text, "found": None, "day": certificates.day, "unlisted": True})
+    context.update({"text": text, "found": None, "unlisted": True})
     if not text:
         return
     address = visitors.counted(getattr(frappe.local, "request_ip", None))

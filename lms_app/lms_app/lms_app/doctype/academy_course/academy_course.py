@@ -5,7 +5,7 @@ from frappe import _
 from frappe.model.document import Document
 from frappe.utils import get_datetime, now_datetime
 
-from lms_app.services import access, addresses, bounds, catalogue, content, rights
+from lms_app.services import access, addresses, bounds, catalogue, content, prerequisites, rights
 
 
 class AcademyCourse(Document):
@@ -21,8 +21,7 @@ class AcademyCourse(Document):
         """Refuse teachers without the role for it, circles, and a course for pupils that lacks something."""
         addresses.give(self)
         self._refuse_pupils_as_teachers()
-        if self.name in {row.requires for row in self.prerequisites}:
-            frappe.throw(_("A course cannot come before itself"))
+        self._refuse_circles()
         if self.enrol_from and self.enrol_until and get_datetime(self.enrol_from) > get_datetime(self.enrol_until):
             frappe.throw(_("Enrolment cannot close before it opens"))
         bounds.check(self)
@@ -39,6 +38,24 @@ class AcademyCourse(Document):
     def on_trash(self) -> None:
         """Forget the old addresses."""
         addresses.forget(self)
+
+    def _refuse_circles(self) -> None:
+        """Refuse to build on a course that builds on this one: nobody could ever join either."""
+        wanted = [row.requires for row in self.prerequisites]
+        if self.name in wanted:
+            frappe.throw(_("A course cannot come before itself"))
+        if not wanted:
+            return
+        before: dict[str, list[str]] = {}
+        for row in frappe.get_all(
+            "Academy Course Prerequisite",
+            {"parenttype": access.COURSE, "parent": ("!=", self.name)},
+            ["parent", "requires"],
+        ):
+            before.setdefault(row.parent, []).append(row.requires)
+        if found := prerequisites.in_circles(self.name, wanted, before):
+            title = frappe.db.get_value(access.COURSE, found[0], "title")
+            frappe.throw(_("“{0}” builds on this course, so this course cannot build on it").format(title))
 
     def _refuse_pupils_as_teachers(self) -> None:
         """Refuse to name somebody whom the school has not given the role: a course gives nobody any."""

@@ -4,10 +4,23 @@ import frappe
 from frappe import _
 from frappe.model.document import Document
 
-from lms_app.services import addresses, bounds, catalogue, completion, content, media, outline, progress, reasons
+from lms_app.services import (
+    addresses,
+    bounds,
+    catalogue,
+    completion,
+    content,
+    media,
+    outline,
+    passing,
+    progress,
+    reasons,
+)
 
 # What makes a course longer, or completed later, when it changes.
 COUNTED = ("status", "is_required", "minutes")
+# What may ask pupils for something that they have done already.
+ASKING = ("status", "completion_rule", "quiz", "assignment")
 
 
 class AcademyLesson(Document):
@@ -43,6 +56,7 @@ class AcademyLesson(Document):
             self.assignment = None
         elif self.assignment and frappe.db.get_value("Academy Assignment", self.assignment, "course") != self.course:
             frappe.throw(_("The assignment of a lesson is one of its course"))
+        self._refuse_what_another_lesson_has()
         if self.status == outline.PUBLISHED and (faults := content.faults_of(self)):
             frappe.throw("<br>".join(said for _number, said in faults), title=_("This lesson cannot be published yet"))
 
@@ -51,6 +65,8 @@ class AcademyLesson(Document):
         addresses.remember(self, scope=self.course)
         if any(self.has_value_changed(field) for field in COUNTED):
             self._recount()
+        if self.status == outline.PUBLISHED and any(self.has_value_changed(field) for field in ASKING):
+            passing.complete(self.name)
 
     def on_trash(self) -> None:
         """Forget the old addresses."""
@@ -63,6 +79,16 @@ class AcademyLesson(Document):
     def _recount(self) -> None:
         catalogue.recount(self.course)
         progress.recount(self.course)
+
+    def _refuse_what_another_lesson_has(self) -> None:
+        # The index refuses it as well, but in no words that say what to do.
+        for field, said in (
+            ("quiz", _("Another lesson has this quiz already")),
+            ("assignment", _("Another lesson has this assignment already")),
+        ):
+            taken = {field: self.get(field), "name": ("!=", self.name or "")}
+            if self.get(field) and self.has_value_changed(field) and frappe.db.exists("Academy Lesson", taken):
+                frappe.throw(said)
 
     def _refuse_foreign_files(self) -> None:
         for row in (*self.blocks, *self.captions):

@@ -5,7 +5,10 @@ from frappe import _
 from frappe.model.document import Document
 from frappe.utils import get_datetime
 
-from lms_app.services import bounds, quiz_content, quiz_engine
+from lms_app.services import bounds, passing, quiz_content, quiz_engine
+
+# By what it is decided who has passed.
+JUDGED_BY = ("pass_percent", "grading")
 
 
 class AcademyQuiz(Document):
@@ -22,6 +25,8 @@ class AcademyQuiz(Document):
         quiz_content.check(self)
 
     def on_update(self) -> None:
-        """Let other times hold for attempts that have begun as well."""
+        """Let other times hold for attempts that have begun as well, and other rules for those that are graded."""
         if any(self.has_value_changed(field) for field in ("time_limit", "closes_on")):
             quiz_engine.extend(self.name)
+        if self.get_doc_before_save() and any(self.has_value_changed(field) for field in JUDGED_BY):
+            passing.judge_quiz(self.name)

@@ -25,7 +25,6 @@ def get_context(context: frappe._dict) -> None:
             "said_direction": branding.direction(said["language"]),
             "signatures": certificates.signed(said),
             "address": get_url(f"/verify/{page.code}"),
-            "day": certificates.day,
             "unlisted": True,
         }
     )

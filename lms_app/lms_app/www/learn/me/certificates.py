@@ -14,4 +14,4 @@ def get_context(context: frappe._dict) -> None:
     if user == rights.GUEST:
         pages.go("/login?redirect-to=/learn/me/certificates", status=302)
     pages.begin(context, _("My certificates"))
-    context.update({"certificates": certificates.of_user(user), "day": certificates.day, "unlisted": True})
+    context.update({"certificates": certificates.of_user(user), "unlisted": True})

@@ -3,7 +3,7 @@
 import frappe
 from frappe import _
 from lms_app import pages
-from lms_app.services import assignment_pages, durations, progress, rights
+from lms_app.services import assignment_pages, durations, progress, quiz_pages, rights
 
 no_cache = 1
 
@@ -21,6 +21,7 @@ def get_context(context: frappe._dict) -> None:
             "first": first,
             "going_on": progress.going_on(user, first) if first else None,
             "due": assignment_pages.due_soon(user),
+            "closing": quiz_pages.closing_soon(user),
             "active": [row for row in rows if row is not first and not row.completed_on],
             "completed": [row for row in rows if row.completed_on],
             "duration": durations.words,

@@ -4,7 +4,7 @@ import frappe
 from frappe import _
 from lms_app import pages
 from lms_app.api import me
-from lms_app.services import rights, students
+from lms_app.services import rights, students, teacher_mails
 
 no_cache = 1
 
@@ -20,6 +20,7 @@ def get_context(context: frappe._dict) -> None:
     context.update(
         {
             "preferences": students.preferences(user),
+            "as_teacher": teacher_mails.preferences(user) if context.teaches else None,
             "address": frappe.db.get_value("User", user, "email") or user,
             "said": None if context.trouble else frappe.form_dict.get("said"),
             "unlisted": True,
@@ -30,6 +31,9 @@ def get_context(context: frappe._dict) -> None:
 def _obey(form: frappe._dict) -> str:
     if form.get("deed") == "prefer":
         me.prefer(bool(form.get("mails_about_enrolment")), bool(form.get("mails_about_progress")))
+        return "/learn/me/settings?said=kept"
+    if form.get("deed") == "prefer-as-teacher":
+        me.prefer_as_teacher(bool(form.get("mails_about_requests")), bool(form.get("mails_about_work")))
         return "/learn/me/settings?said=kept"
     if form.get("deed") == "erase":
         me.erase_data(form.get("confirmation") or "")
