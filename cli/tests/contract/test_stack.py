@@ -79,6 +79,14 @@ def test_gunicorn_listens_where_the_edge_alone_can_speak_to_it():
     assert f'DOOR = "{door}"' in (TEMPLATES / "bench/health.py.j2").read_text()
 
 
+def test_docker_waits_for_all_that_the_health_of_the_bench_may_take():
+    text = (TEMPLATES / "bench/health.py.j2").read_text()
+    patience, sites = (int(text.partition(f"\n{name} = ")[2].split()[0]) for name in ("PATIENCE_S", "SITES_TO_ASK"))
+
+    # A second more for each site's database.
+    assert int(_services()["web"]["healthcheck"]["timeout"].removesuffix("s")) > sites * (patience + 1) + patience
+
+
 @pytest.mark.parametrize("name", ["web", "worker-short", "worker-long", "scheduler"])
 def test_a_service_of_the_bench_is_asked_what_it_is_for(name: str):
     service = _services()[name]
