@@ -100,6 +100,9 @@ DOORS = [
     ("POST", "/api/v2/method/User/reset_password"),
     ("POST", "/api/v2/method/uSER/sign_up"),
     ("POST", "/api/v2/method/%55ser/update_password/"),
+    ("POST", "/api/method/frappe.integrations.doctype.ldap_settings.ldap_settings.login"),
+    ("POST", "/api/v2/method/LDAP%20Settings/login"),
+    ("POST", "/api/method/frappe.integrations.oauth2.get_token"),
 ]
 # What a page may be sent, by a method that sends nothing elsewhere.
 CONTENTS = [
@@ -119,6 +122,7 @@ OTHERS = [
     ("GET", "/learn...and.so.on/.x"),
     ("POST", "/api/method/lms_app.api.progress.login_count"),
     ("GET", "/api/v2/method/User/switch_theme"),
+    ("GET", "/api/method/frappe.integrations.oauth2.openid_profile"),
 ]
 
 
