@@ -3,12 +3,12 @@ from io import BytesIO
 from urllib.parse import urlencode
 
 from frappe.app import application as application_of_frappe
-from frappe.tests.utils import FrappeTestCase
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import Client, TestResponse, create_environ, encode_multipart, run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
 from lms_app import door
+from lms_app.tests.site_case import SiteTestCase
 
 PING = "/api/method/ping"
 LOGIN = {"cmd": "login", "usr": "ada@example.com", "pwd": "guess"}
@@ -29,7 +29,7 @@ def send(method: str = "POST", path: str = PING, **request: object) -> TestRespo
     return Client(door.guarded(frappe_s_reading)).open(path, method=method, **request)
 
 
-class TestDoor(FrappeTestCase):
+class TestDoor(SiteTestCase):
     def test_gunicorn_finds_frappe_behind_it(self):
         self.assertIs(door.application.__wrapped__, application_of_frappe)
 
