@@ -7,12 +7,13 @@ import shutil
 import socket
 import ssl
 from base64 import b64encode
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from schoolctl.schools.platform import LAB_APP
-from tests.support.edge import TEMPLATES, Answer, EdgeHere, edge_here, trusting_all
+from tests.support.edge import TEMPLATES, Answer, Echo, EdgeHere, edge_here, trusting_all
 
 TECH, CUISINE = "tech-school.com", "cuisine-school.com"
 ROWS = {
@@ -311,6 +312,46 @@ def test_a_page_of_the_school_reaches_its_realtime_server(edge: EdgeHere):
 )
 def test_a_page_of_someone_else_does_not(edge: EdgeHere, lines: tuple[str, ...]):
     assert edge.get(TECH, "/socket.io/?EIO=4&transport=websocket", *lines).status in (400, 403)
+
+
+class Upgrading(Echo):
+    """A realtime server that changes over when it is asked to, and then says each line back in capitals."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        """Change over, or answer as the echo does."""
+        if (self.headers["Upgrade"], self.headers["Connection"]) != ("websocket", "upgrade"):
+            super().answer()
+            return
+        self.send_response(101)
+        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade")):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(f"{self.headers['Origin']}\n".encode())
+        for line in self.rfile:
+            self.wfile.write(line.upper())
+        self.close_connection = True
+
+
+@pytest.mark.parametrize("shaken", [False, True], ids=["http", "https"])
+def test_a_websocket_is_opened_and_both_sides_speak_when_they_like(tmp_path: Path, shaken: bool):
+    scheme = "https" if shaken else "http"
+    head = [f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {TECH}", *WEBSOCKET]
+    with edge_here(tmp_path, ROWS, bench_kind=Upgrading) as edge, ExitStack() as at_the_end:
+        port = edge.tls_port if shaken else edge.port
+        connection = at_the_end.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+        if shaken:
+            connection = at_the_end.enter_context(trusting_all().wrap_socket(connection, server_hostname=TECH))
+        stream = at_the_end.enter_context(connection.makefile("rwb", buffering=0))
+        stream.write("\r\n".join([*head, f"Origin: {scheme}://{TECH}", "", ""]).encode())
+
+        assert stream.readline() == b"HTTP/1.1 101 Switching Protocols\r\n"
+        assert {b"Upgrade: websocket\r\n", b"Connection: upgrade\r\n"} <= set(iter(stream.readline, b"\r\n"))
+        assert stream.readline() == b"http://edge:8090/tech-school\n", "the server may speak first"
+        for words in (b"one\n", b"two\n"):
+            stream.write(words)
+            assert stream.readline() == words.upper()
 
 
 def test_a_post_without_an_origin_does_not(edge: EdgeHere):

@@ -65,3 +65,37 @@ def test_a_tree_that_nobody_changes_is_refused_at_once_and_leaves_nothing(
     assert len(seen) == 1
     assert not program.LIVE.exists()
     assert list(program.TREES.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "swapped"), [("new-school", True), ("art-school", True), ("cook-school", True), ("music-school", False)]
+)
+def test_a_tree_with_which_the_new_school_or_one_of_two_others_gets_no_answer_is_swapped_back(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, spoilt: str, swapped: bool
+) -> None:
+    answering(program, monkeypatch, lambda _: 0)
+    for slug in ("art-school", "cook-school", "music-school"):
+        declare(program, slug)
+    program.main()
+    before = program.LIVE.readlink()
+    declare(program, "new-school")
+    edge = program.Running(1, "203.0.113.7")
+    monkeypatch.setattr(program, "reload", lambda: edge)
+    dead = f"{spoilt}.example"
+    monkeypatch.setattr(program, "status", lambda _, __, host, ___: "" if host == dead else "204")
+    if swapped:
+        with pytest.raises(SystemExit, match=f"{dead} would get no answer; swapped back"):
+            program.main()
+    else:
+        program.main()
+    assert (program.LIVE.readlink() == before) is swapped
+
+
+def declare(program: ModuleType, slug: str) -> None:
+    """Write what the tree holds of a school, as far as the program looks at it."""
+    for path, text in (
+        (f"hosts/{slug}.map", f"/{slug} {slug};\n{slug}.example {slug};\n"),
+        (f"schools/{slug}.conf", f"# {slug}\n"),
+    ):
+        (program.CONF / path).parent.mkdir(exist_ok=True)
+        (program.CONF / path).write_text(text)

@@ -93,6 +93,22 @@ DOORS = [
     ("POST", "/api/method/frappe.core.doctype.user.user.update_password"),
     ("GET", "/api/method/frappe.www.login.login_via_key?key=guess"),
     ("POST", "/api/method/frappe.www.login.send_login_link"),
+    ("POST", "/api/method/frappe.core.doctype.user.user.reset_password/once/more"),
+    ("POST", "/api/method/frappe.core.doctype.user.user.reset_password/../frappe.ping"),
+    ("GET", "/api/method/frappe.www.login.login_via_key%2f%2e%2e%2f../../x?key=guess"),
+    ("POST", "/api/method/an_app.that_knows_them.sign_up"),
+    ("POST", "/api/v2/method/User/reset_password"),
+    ("POST", "/api/v2/method/uSER/sign_up"),
+    ("POST", "/api/v2/method/%55ser/update_password/"),
+    ("POST", "/api/method/frappe.integrations.doctype.ldap_settings.ldap_settings.login"),
+    ("POST", "/api/v2/method/LDAP%20Settings/login"),
+    ("POST", "/api/method/frappe.integrations.oauth2.get_token"),
+]
+# What a page may be sent, by a method that sends nothing elsewhere.
+CONTENTS = [
+    ("GET", "/", "application/x-www-form-urlencoded"),
+    ("HEAD", "/login", "multipart/form-data; boundary=x"),
+    ("GET", "/learn", "application/json"),
 ]
 OTHERS = [
     ("GET", "/login"),
@@ -102,6 +118,11 @@ OTHERS = [
     ("PUT", "/api/resource/User/ada"),
     ("GET", "/api/method/frappe.auth.get_logged_user"),
     ("GET", "/learn?recommend=cmd"),
+    ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/learn...and.so.on/.x"),
+    ("POST", "/api/method/lms_app.api.progress.login_count"),
+    ("GET", "/api/v2/method/User/switch_theme"),
+    ("GET", "/api/method/frappe.integrations.oauth2.openid_profile"),
 ]
 
 
@@ -110,9 +131,50 @@ def test_a_guesser_is_slowed_at_every_door(strict: EdgeHere, method: str, path: 
     assert 429 in [strict.get(CUISINE, path, "Content-Length: 0", method=method).status for _ in range(5)]
 
 
+@pytest.mark.parametrize(("method", "path", "kind"), CONTENTS)
+def test_a_guesser_is_slowed_who_sends_a_form_to_a_page_by_another_method(
+    strict: EdgeHere, method: str, path: str, kind: str
+):
+    lines = (f"Content-Type: {kind}", "Content-Length: 0")
+    assert 429 in [strict.get(CUISINE, path, *lines, method=method).status for _ in range(5)]
+
+
 @pytest.mark.parametrize(("method", "path"), OTHERS)
 def test_what_opens_no_door_is_not_counted(strict: EdgeHere, method: str, path: str):
     assert {strict.get(CUISINE, path, "Content-Length: 0", method=method).status for _ in range(12)} == {200}
+
+
+@pytest.mark.parametrize(("own", "limit"), [("", 60), ("X-Counted-At-Door: yes", 60), ("X-Counted-At-Door: yes", 0)])
+def test_the_bench_is_told_what_was_counted_and_believes_no_visitor_about_it(tmp_path, own: str, limit: int):
+    """It takes a `cmd` from that alone; what is sent to the API the edge cannot look into."""
+    settings = Edge(logins_per_minute_of_address=limit, logins_per_minute_of_school=limit)
+    with edge_here(tmp_path, ROWS, settings) as edge:
+        told = {
+            path: _seen(log_in(edge, TECH, *filter(None, [own]), path=path), "x-counted-at-door")
+            for path in (
+                "/",
+                "/api/method/frappe.ping",
+                "/api/method/frappe.ping?cmd=login",
+                "//api/method/frappe.ping",
+            )
+        }
+        path = "/tech-school/api/method/frappe.realtime.get_user_info?cmd=login"
+        realtime = _seen(edge.get("edge", path, *filter(None, [own]), inner=True), "x-counted-at-door")
+
+    assert list(told.values()) == [["yes"], [], ["yes"], []]
+    assert realtime == []
+
+
+def test_the_inner_listener_hands_on_no_form(tmp_path):
+    form = "cmd=login&usr=ada@tech-school.com&pwd=guess"
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    path = "/tech-school/api/method/frappe.realtime.get_user_info"
+    with edge_here(tmp_path, ROWS) as edge:
+        answer = edge.get("edge", path, kind, f"Content-Length: {len(form)}", method="POST", body=form, inner=True)
+
+    assert answer.status == 200
+    assert _seen(answer, "content-type") == []
+    assert _seen(answer, "content-length") in ([], ["0"])
 
 
 def knock_from(edge: EdgeHere, host: str, address: str) -> Answer:
@@ -169,7 +231,7 @@ def called(tmp_path_factory):
 @given(groups=st.lists(GROUP, min_size=4, max_size=4), rest=st.lists(GROUP, min_size=4, max_size=4))
 def test_addresses_of_ipv6_count_by_their_first_64_bits_however_they_are_written(called, groups, rest):
     # Those that hold an address of IPv4 are written as one.
-    assume(any(groups) or any(rest[:2]))
+    assume(any(groups) or rest[:2] not in ([0, 0], [0, 0xFFFF]))
     whole = IPv6Address(b"".join(group.to_bytes(2, "big") for group in [*groups, *rest]))
 
     assert IPv6Network(called(str(whole))) == IPv6Network((whole, 64), strict=False)

@@ -62,6 +62,39 @@ def test_a_service_has_no_more_than_it_needs(name: str):
     assert not any("docker.sock" in volume for volume in service["volumes"])
 
 
+def test_gunicorn_listens_where_the_edge_alone_can_speak_to_it():
+    services = _services()
+    (bind,) = [word for word in services["web"]["command"] if word.startswith("--bind=")]
+    door = bind.removeprefix("--bind=unix:")
+    mounted = {
+        name: [volume for volume in service["volumes"] if f":{Path(door).parent}" in str(volume)]
+        for name, service in services.items()
+    }
+
+    assert door.startswith("/")
+    assert {name for name, volumes in mounted.items() if volumes} == {"web", "edge"}
+    assert mounted["edge"][0].endswith(":ro")
+    for template in ("nginx/nginx.conf.j2", "nginx/school.conf.j2"):
+        assert f"proxy_pass http://unix:{door};" in (TEMPLATES / template).read_text()
+    assert f'DOOR = "{door}"' in (TEMPLATES / "bench/health.py.j2").read_text()
+
+
+def test_docker_waits_for_all_that_the_health_of_the_bench_may_take():
+    text = (TEMPLATES / "bench/health.py.j2").read_text()
+    patience, sites = (int(text.partition(f"\n{name} = ")[2].split()[0]) for name in ("PATIENCE_S", "SITES_TO_ASK"))
+
+    # A second more for each site's database.
+    assert int(_services()["web"]["healthcheck"]["timeout"].removesuffix("s")) > sites * (patience + 1) + patience
+
+
+@pytest.mark.parametrize("name", ["web", "worker-short", "worker-long", "scheduler"])
+def test_a_service_of_the_bench_is_asked_what_it_is_for(name: str):
+    service = _services()[name]
+
+    assert service["healthcheck"]["test"] == ["CMD", "schools-health", "web" if name == "web" else "work"]
+    assert [volume for volume in service["volumes"] if str(volume).endswith("/schools-health:ro")]
+
+
 @pytest.mark.parametrize("ipv6", [True, False])
 def test_visitors_come_in_by_a_network_of_the_edge_alone_that_has_ipv6_where_the_server_has_it(ipv6: bool):
     compose = yaml.safe_load(_text("compose/compose.yml.j2", edge=Edge(ipv6=ipv6)))

@@ -4,9 +4,11 @@ import base64
 import hashlib
 import json
 import secrets
+import socketserver
+import tempfile
 import threading
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -16,8 +18,12 @@ from .mariadb_here import MariaDBHere
 _PASSWORD_OF = "SELECT password FROM __Auth WHERE name = '{}' AND encrypted = 0"
 
 
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
 class DrilledBench:
-    """Its web server, on a port of its own. seen: what each site that was logged in to was like at that moment."""
+    """Its web server, behind a socket file. seen: what each site that was logged in to was like at that moment."""
 
     def __init__(self, root: Path, database: MariaDBHere) -> None:
         self.root = root
@@ -41,14 +47,16 @@ class DrilledBench:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Visitor)
-        self.port = self._server.server_address[1]
+        self._folder = tempfile.TemporaryDirectory(prefix="bench-")  # short: a socket's path holds a hundred letters
+        self.socket = f"{self._folder.name}/bench"
+        self._server = _Server(self.socket, Visitor)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
         """Listen no more."""
         self._server.shutdown()
         self._server.server_close()
+        self._folder.cleanup()
 
     def answer(self, visitor: BaseHTTPRequestHandler, form: dict[str, list[str]]) -> None:
         """Answer one request."""

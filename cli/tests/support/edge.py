@@ -3,15 +3,17 @@
 import json
 import os
 import socket
+import socketserver
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +52,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class EdgeHere:
-    """A running edge, its folder in place of the platform's, and the ports of its listeners."""
+    """A running edge, its folder in place of the platform's, and the ports of its listeners.
+
+    bench: what is behind it, by a socket file as on a server.
+    """
 
     root: Path
     port: int
     tls_port: int
     inner_port: int
     log: Path
-    bench: ThreadingHTTPServer
+    bench: socketserver.BaseServer
 
     def get(
         self,
@@ -115,7 +120,11 @@ def edge_here(
     trusted: the schools whose certificate browsers trust. lacking: names that it does not cover. lms_app_source: the
     platform's, of which `lms_app` below the folder takes the place.
     """
-    bench = _serve(_Bench(("127.0.0.1", 0), bench_kind or Echo))
+    door = tempfile.TemporaryDirectory(prefix="edge-")  # short: a socket's path holds a hundred letters
+    bench = _Bench(f"{door.name}/bench", bench_kind or Echo)
+    realtime = _Realtime(("127.0.0.1", 0), bench_kind or Echo)
+    for server in (bench, realtime):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
     names = _Names()
     outer, tls, inner = _free_port(), _free_port(), _free_port()
     replaced = {
@@ -124,8 +133,8 @@ def edge_here(
         "listen 8080": f"listen 127.0.0.1:{outer}",
         "listen 8443": f"listen 127.0.0.1:{tls}",
         "listen 8090": f"listen 127.0.0.1:{inner}",
-        "web:8000": f"web:{bench.server_port}",
-        "realtime:9000": f"realtime:{bench.server_port}",
+        "/run/web/gunicorn.sock": f"{door.name}/bench",
+        "realtime:9000": f"realtime:{realtime.server_port}",
         "127.0.0.11": f"127.0.0.1:{names.port}",
         "/var/cache/nginx": f"{root}/cache",
         "/tmp/nginx.pid": f"{root}/nginx.pid",
@@ -153,9 +162,11 @@ def edge_here(
         finally:
             nginx.terminate()
             nginx.wait(10)
-            bench.shutdown()
-            bench.server_close()
+            for server in (bench, realtime):
+                server.shutdown()
+                server.server_close()
             names.close()
+            door.cleanup()
 
 
 def write_tree(platform: Platform, schools: Schools, replaced: Mapping[str, str]) -> Path:
@@ -197,7 +208,7 @@ def sign_itself(folder: Path, slugs: Iterable[str]) -> None:
         (folder / f"{slug}.pem").write_bytes(text)
 
 
-class _Bench(ThreadingHTTPServer):
+class _Many(socketserver.ThreadingMixIn):
     """Takes as many visitors at once as tests send."""
 
     request_queue_size = 512
@@ -205,6 +216,14 @@ class _Bench(ThreadingHTTPServer):
 
     def handle_error(self, *_: Any) -> None:
         """Say nothing of those who left before they were answered."""
+
+
+class _Bench(_Many, socketserver.UnixStreamServer):
+    """Listens where gunicorn does."""
+
+
+class _Realtime(_Many, HTTPServer):
+    """Listens where the realtime server does."""
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -256,11 +275,6 @@ class _Names:
 
     def close(self) -> None:
         self._socket.close()
-
-
-def _serve(server: ThreadingHTTPServer) -> ThreadingHTTPServer:
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 def _free_port() -> int:

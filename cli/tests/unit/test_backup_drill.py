@@ -133,7 +133,7 @@ def school(tmp_path: Path, server: MariaDBHere, repository: Path) -> Iterator[Sc
         "keep": {"last": 3},
         "frappe_uid": os.getuid(),
         "database": {**server.settings(), "logs": None},
-        "web": {"argv": [sys.executable, "-"], "port": bench.port},
+        "web": {"argv": [sys.executable, "-"], "socket": bench.socket},
         "redis": {"forget_cache": forget, "forget_jobs": forget},
     }
     (tmp_path / "settings.json").write_text(json.dumps(given))

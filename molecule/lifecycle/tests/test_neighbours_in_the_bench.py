@@ -10,6 +10,7 @@ import re
 import time
 import urllib.parse
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from journey import Journey
@@ -29,7 +30,7 @@ from neighbours import (
     resource,
     site_config,
 )
-from raw_socket import RawSocket
+from raw_socket import RawSocket, WebSocket
 
 USER = "mallory@tech-school.example"
 PASSWORD = "a-password-of-this-test-only"
@@ -218,31 +219,79 @@ def test_a_file_that_became_a_link_is_not_sent_by_the_edge(lab: Journey, attacke
         attacker.ask("DELETE", resource("File", own["name"]))
 
 
-def past_the_edge(path: str, site: str, sid: str) -> str:
-    """Return the part of a template that asks the bench itself for a page, as a site, with a session."""
-    headers = {"X-Frappe-Site-Name": site, "Cookie": f"sid={sid}"}
-    return f"answer: {{{{ frappe.make_get_request('http://web:8000{path}', headers={headers}) }}}}"
+def asked_from_inside(address: str, headers: dict[str, str]) -> str:
+    """Return the part of a template that asks for a page from inside the bench."""
+    return f"answer: {{{{ frappe.make_get_request({address!r}, headers={headers}) }}}}"
 
 
-def test_a_template_that_asks_the_bench_past_the_edge_is_a_guest_at_another_school(attacker: Visitor) -> None:
-    """That it may ask at all is Frappe's doing; it gets what any visitor gets."""
+def by_the_front_door(path: str, host: str, sid: str) -> str:
+    """Return the part of a template that asks for a page as any visitor does, but from inside."""
+    return asked_from_inside(f"http://edge:8080{path}", {"Host": host, "Cookie": f"sid={sid}"})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://web:8000",
+        "http://web",
+        "http://localhost:8000",
+        "http://unix:/run/web/gunicorn.sock:",
+        "http+unix://%2Frun%2Fweb%2Fgunicorn.sock",
+        "file:///run/web/gunicorn.sock",
+        "http://edge:8090",
+        f"http://edge:8090/{VICTIM}",
+    ],
+)
+def test_a_template_does_not_reach_the_bench_past_the_edge(attacker: Visitor, address: str) -> None:
+    """It would be believed about school and address there: without limits, at suspended schools and at copies."""
+    ping = "/api/method/ping"
+    inside = rendered(attacker, asked_from_inside(address + ping, {"X-Frappe-Site-Name": VICTIM}))
+
+    assert "pong" in rendered(attacker, by_the_front_door(ping, ATTACKER_HOST, attacker.sid)), "it may ask at all"
+    assert "pong" not in inside
+
+
+def test_a_template_at_the_front_door_is_a_guest_at_another_school(attacker: Visitor) -> None:
     who = "/api/method/frappe.auth.get_logged_user"
 
-    assert "Administrator" in rendered(attacker, past_the_edge(who, ATTACKER, attacker.sid))
-    assert "pong" in rendered(attacker, past_the_edge("/api/method/ping", VICTIM, attacker.sid))
-    assert "Administrator" not in rendered(attacker, past_the_edge(who, VICTIM, attacker.sid))
+    assert "Administrator" in rendered(attacker, by_the_front_door(who, ATTACKER_HOST, attacker.sid))
+    assert "Administrator" not in rendered(attacker, by_the_front_door(who, VICTIM_HOST, attacker.sid))
 
 
-def test_a_template_that_asks_the_bench_past_the_edge_gets_no_file_as_a_backup(attacker: Visitor) -> None:
+def test_nobody_logs_in_by_a_word_in_a_call_that_the_edge_s_limits_do_not_count(attacker: Visitor) -> None:
+    """Frappe takes `cmd` from what is sent to any address, and from a query; so does the listener for realtime."""
+    name, password = "guessed@tech-school.example", "a-password-of-this-test-only"
+    attacker.ask("DELETE", resource("User", name))  # left by a run that was interrupted
+    attacker.make("User", email=name, first_name="Guessed", send_welcome_email=0, new_password=password)
+    words = {"cmd": "login", "usr": name, "pwd": password}
+    inner = f"http://edge:8090/{ATTACKER}/api/method/frappe.realtime.get_user_info"
+    try:
+        for method in ("POST", "GET", "PUT"):
+            for path in ("/api/method/ping", "//api/method/ping", "/api/v2/method/ping", "/api/resource/User"):
+                guest = attacker.guest()
+                assert guest.ask(method, path, words).status == 400, f"{method} {path}"
+                assert guest.who() in NOBODY
+        for ask in (
+            f"frappe.make_get_request('{inner}?{urllib.parse.urlencode(words)}')",
+            f"frappe.make_post_request('{inner}', data={words})",
+        ):
+            assert "Logged In" not in (said := rendered(attacker, f"answer: {{{{ {ask} }}}}"))
+            assert "No App" not in said
+        guest = attacker.guest()
+        assert guest.ask("POST", "/", words).status == 200
+        assert guest.who() == name, "where the edge counts, it is how one logs in"
+    finally:
+        attacker.ask("DELETE", resource("User", name))
+
+
+def test_a_template_gets_no_file_as_a_backup(attacker: Visitor) -> None:
     """Without the edge's header Frappe would open the file itself, wherever the path leads."""
     path = f"/backups/..%2f..%2f..%2f{VICTIM}/site_config.json"
 
-    assert "encryption_key" not in rendered(attacker, past_the_edge(path, ATTACKER, attacker.sid))
+    assert "encryption_key" not in rendered(attacker, by_the_front_door(path, ATTACKER_HOST, attacker.sid))
 
 
-def test_a_template_that_asks_the_bench_past_the_edge_gets_no_file_that_it_forged(
-    lab: Journey, attacker: Visitor
-) -> None:
+def test_a_template_gets_no_file_that_it_forged(lab: Journey, attacker: Visitor) -> None:
     path = f"/private/files/..%2f..%2f..%2f{VICTIM}/site_config.json"
     forged = attacker.make("File", file_name="neighbours-own.txt", is_private=1, content="their own")
     address = urllib.parse.unquote(path)
@@ -250,7 +299,7 @@ def test_a_template_that_asks_the_bench_past_the_edge_gets_no_file_that_it_forge
         said = rendered(
             attacker,
             f"{{% set forged = frappe.db.set_value('File', '{forged['name']}', 'file_url', '{address}') %}}"
-            "{% set forged = frappe.db.commit() %}" + past_the_edge(path, ATTACKER, attacker.sid),
+            "{% set forged = frappe.db.commit() %}" + by_the_front_door(path, ATTACKER_HOST, attacker.sid),
         )
     finally:
         database = site_config(lab, ATTACKER)["db_name"]
@@ -395,6 +444,39 @@ def test_a_socket_of_one_school_is_not_opened_from_a_page_of_another(lab: Journe
             assert (
                 RawSocket(lab, {"Host": f"{host}:{lab.port}", "Cookie": f"sid={attacker.sid}", **headers}).open() == 403
             )
+
+
+def web_socket_of(lab: Journey, host: str, sid: str, **headers: str) -> WebSocket:
+    own = {"Host": f"{host}:{lab.port}", "Origin": f"http://{host}:{lab.port}", "Cookie": f"sid={sid}"}
+    return WebSocket(lab.port, own | headers)
+
+
+def test_a_browser_hears_its_own_school_alone_over_a_websocket(
+    lab: Journey, attacker: Visitor, victim: Visitor
+) -> None:
+    """From the first packet on: this way browsers take once they know it, and other clients from the start."""
+    with (
+        closing(web_socket_of(lab, VICTIM_HOST, victim.sid)) as own,
+        closing(web_socket_of(lab, ATTACKER_HOST, attacker.sid)) as other,
+    ):
+        for one, slug in ((own, VICTIM), (other, ATTACKER)):
+            assert one.open() == 101
+            assert '"pingInterval"' in one.heard(10, until="0{")
+            one.say(f"40/{slug},")
+            assert f"40/{slug}," in one.heard(10, until=f"40/{slug},")
+        other.say(f"40/{VICTIM},")
+        assert f"44/{VICTIM}," in other.heard(10, until=f"44/{VICTIM},")
+        ring(lab, VICTIM, *ROOMS)
+
+        assert '"bell"' in own.heard(15, until=f'42/{VICTIM},["bell"')
+        assert "bell" not in other.heard(2)
+
+
+@pytest.mark.parametrize("origin", [ATTACKER_HOST, "evil.example", ""])
+def test_a_websocket_is_not_opened_from_a_page_of_somebody_else(lab: Journey, victim: Visitor, origin: str) -> None:
+    stranger = web_socket_of(lab, VICTIM_HOST, victim.sid, Origin=f"http://{origin}:{lab.port}" if origin else "null")
+    with closing(stranger):
+        assert stranger.open() == 403
 
 
 def test_a_template_cannot_speak_to_the_realtime_server(attacker: Visitor) -> None:

@@ -223,12 +223,22 @@ def test_nothing_but_the_edge_reaches_the_realtime_server(lab: Journey) -> None:
 
 
 def test_the_realtime_server_reaches_neither_database_nor_bench_nor_the_world(lab: Journey) -> None:
-    needed, doors = [("queue", 6379), ("edge", 8090)], [("db", 3306), ("cache", 6379), ("web", 8000)]
+    needed, doors = [("queue", 6379), ("edge", 8090)], [("db", 3306), ("cache", 6379)]
     addresses = [(address_of(lab, f"schools-{server}"), port) for server, port in doors]
 
     assert open_doors(lab, "schools-realtime", *needed) == needed
     assert open_doors(lab, "schools-realtime", *doors, *addresses) == []
     assert "\t00000000\t00000000\t" not in inside(lab, "schools-realtime", "cat", "/proc/net/route").stdout
+
+
+@pytest.mark.parametrize("container", [*BENCH, "schools-realtime", "schools-edge"])
+def test_gunicorn_has_no_port_and_its_socket_is_the_edge_s_alone(lab: Journey, container: str) -> None:
+    listening = inside(lab, "schools-web", "cat", "/proc/net/tcp", "/proc/net/tcp6").stdout
+    # Docker's own resolver, on the loopback, is the one that listens.
+    assert {line.split()[1].partition(":")[0] for line in listening.splitlines() if " 0A " in line} <= {"0B00007F"}
+
+    seen = inside(lab, container, "sh", "-c", "ls /run/web/gunicorn.sock; cut -d' ' -f5 /proc/self/mountinfo").stdout
+    assert ("/run/web" in seen) == (container in ("schools-web", "schools-edge"))
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +257,7 @@ def stranger(lab: Journey) -> Iterator[str]:
 
 def test_the_bench_and_another_project_on_the_server_do_not_reach_each_other(lab: Journey, stranger: str) -> None:
     theirs = (address_of(lab, stranger), 6379)
-    services = {"db": 3306, "cache": 6379, "queue": 6379, "web": 8000, "realtime": 9000, "edge": 8090}
+    services = {"db": 3306, "cache": 6379, "queue": 6379, "realtime": 9000, "edge": 8090}
     ours = [(address_of(lab, f"schools-{service}"), port) for service, port in services.items()]
 
     assert open_doors(lab, stranger, ("127.0.0.1", 6379), *ours) == [("127.0.0.1", 6379)]

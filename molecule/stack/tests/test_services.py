@@ -109,6 +109,8 @@ def test_redis_asks_for_the_password_and_shows_it_to_nobody(lab, containers):
     {
         "secrets/redis_password": "400 root root",
         "config/redis": "700 root root",
+        "config/bench/health.py": "555 root root",
+        "web": "750 frappe frappe",
         "sites": "1770 root frappe",
         "sites/common_site_config.json": "640 root frappe",
         "sites/tech-school/site_config.json": "600 frappe frappe",
@@ -125,6 +127,52 @@ def test_the_edge_reads_what_schools_publish_and_not_how_they_are_set(lab):
     assert _succeeds(lab, "schools-edge", "ls", f"{sites}/public/files")
     assert not _succeeds(lab, "schools-edge", "cat", f"{sites}/site_config.json")
     assert not _succeeds(lab, "schools-edge", "touch", f"{sites}/public/files/from-the-edge")
+
+
+def test_the_bench_is_ill_when_no_school_can_be_served_and_well_again_with_the_first_one(lab):
+    databases = [
+        json.loads(lab.on_server("cat", f"/srv/schools/sites/{slug}/site_config.json"))["db_name"] for slug in SCHOOLS
+    ]
+    spoilt, mended = "RENAME TABLE `{0}`.tabSingles TO `{0}`.spoilt;", "RENAME TABLE `{0}`.spoilt TO `{0}`.tabSingles;"
+    assert _health(lab, "schools-web", "web") == (0, "")
+    try:
+        lab.sql("mysql", "".join(map(spoilt.format, databases)))
+        code, said = _health(lab, "schools-web", "web")
+        assert code == 1
+        assert said.endswith(" answers 500\n")
+        lab.sql("mysql", mended.format(databases.pop()))
+        assert _health(lab, "schools-web", "web") == (0, "")
+    finally:
+        lab.sql("mysql", "".join(map(mended.format, databases)))
+
+
+def test_a_database_that_is_away_is_no_illness_of_the_bench(lab):
+    """The database's own check tells of it; nothing that waits for a well bench may wait because of it."""
+    lab.on_server("docker", "pause", "schools-db")
+    try:
+        assert _health(lab, "schools-web", "web") == (0, "")
+    finally:
+        lab.on_server("docker", "unpause", "schools-db")
+
+
+@pytest.mark.parametrize("name", ["schools-worker-short", "schools-worker-long", "schools-scheduler"])
+def test_a_service_that_stands_still_for_long_is_ill_until_it_stirs(lab, name: str):
+    first = "$(for each in /proc/[0-9]*; do grep -q '^PPid:.1$' $each/status && echo ${each#/proc/} && break; done)"
+    _in(lab, name, f"kill -STOP {first}")
+    try:
+        assert _health(lab, name, "work") == (0, "")
+        # As if the last look had been long ago.
+        _in(lab, name, "set -- $(cat /tmp/schools-health); printf '%s %s -9999' $1 $2 > /tmp/schools-health")
+        code, said = _health(lab, name, "work")
+        assert code == 1
+        assert "it has not stirred for" in said
+    finally:
+        _in(lab, name, f"kill -CONT {first}")
+    for _ in range(90):
+        if _health(lab, name, "work")[0] == 0:
+            break
+        time.sleep(1)
+    assert _health(lab, name, "work") == (0, "")
 
 
 def test_a_changed_setting_recreates_the_service_that_reads_it_and_leaves_the_others(lab, containers, play):
@@ -145,6 +193,17 @@ def test_a_changed_setting_recreates_the_service_that_reads_it_and_leaves_the_ot
     assert "queue" in changed
     assert not {"db", "cache", "edge"} & changed
     assert "spoilt" not in lab.on_server("cat", "/srv/schools/config/redis/queue.conf", "/srv/schools/compose/.env")
+
+
+def _health(lab, container: str, of: str) -> tuple[int, str]:
+    """Ask a service as Docker does; return exit code and what it says."""
+    inside = ["docker", "exec", lab.container, "docker", "exec", container, "schools-health", of]
+    done = subprocess.run(inside, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+def _in(lab, container: str, script: str) -> None:
+    lab.on_server("docker", "exec", container, "sh", "-euc", script)
 
 
 def _succeeds(lab, container: str, *argv: str) -> bool:

@@ -8,6 +8,7 @@ import json
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -337,7 +338,7 @@ def idle(_: argparse.Namespace) -> None:
     print(LABEL, file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
-        signal.pause()
+        time.sleep(60)  # as often as the scheduler looks at its schools
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,11 +3,14 @@
 import argparse
 import html
 import json
+import os
 import signal
+import socketserver
 import sys
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pymysql
@@ -41,6 +44,10 @@ class Visitor(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 75
+
+    def address_string(self) -> str:
+        """Return nothing: who comes by a socket file has no address."""
+        return ""
 
     def do_GET(self) -> None:
         """Answer with a page."""
@@ -156,15 +163,26 @@ class Visitor(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
 
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """A socket file at which many may wait at once; a visitor that is being served does not keep it from ending."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+
 def main() -> None:
     """Listen where gunicorn would; its other options are taken and have no effect."""
     parser = argparse.ArgumentParser(prog="gunicorn", description=LABEL)
-    parser.add_argument("--bind", default="0.0.0.0:8000")
+    parser.add_argument("--bind", required=True)
     options, _ = parser.parse_known_args()
-    host, _, port = options.bind.rpartition(":")
+    place = options.bind.removeprefix("unix:")
+    Path(place).unlink(missing_ok=True)  # left by one that was killed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"{LABEL}; listening on {options.bind}", file=sys.stderr)
-    ThreadingHTTPServer((host, int(port)), Visitor).serve_forever()
+    before = os.umask(0)
+    with Server(place, Visitor) as server:
+        os.umask(before)
+        server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -85,9 +85,17 @@ _PRIVATE_FILES = (
 
 # Sent to the web container's Python on stdin, with what it shall ask: no password is in an argument or a file.
 _VISIT = """
-import hashlib, http.client, http.cookies, json, urllib.parse
+import hashlib, http.client, http.cookies, json, socket, urllib.parse
+class Connection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("bench", timeout=120)
+        self.path = path
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 def visit(asked):
-    connection = http.client.HTTPConnection("127.0.0.1", asked["port"], timeout=120)
+    connection = Connection(asked["socket"])
     headers = {"Host": asked["site"], "X-Frappe-Site-Name": asked["site"], "Accept": "application/json"}
     def ask(method, path, form=None):
         body = urllib.parse.urlencode(form) if form else None
@@ -433,7 +441,7 @@ class _Drill:
 
     def _visit(self, password, url):
         asked = {"site": self._site, "user": "Administrator", "password": password, "file": url}
-        asked["port"] = self._settings.web.get("port", 8000)
+        asked["socket"] = self._settings.web.get("socket", "/run/web/gunicorn.sock")
         text = f"{_VISIT}\nvisit(json.loads({json.dumps(asked)!r}))\n"
         done = programs.run(self._settings.web["argv"], text=text, timeout=_PATIENCE_S)
         lines = done.stdout.decode(errors="replace").splitlines()
