@@ -320,6 +320,7 @@ class Context:
             project.schools_file,
             project.app_names,
             self.ui.progress,
+            self.ui.say,
         )
 
     @property

@@ -285,6 +285,7 @@ class Agent:
         holder: who has the lock, or null. working: further agents are at work, for a holder that may be gone already.
         last: its name, what its journal began with, its last step and its result, as far as there are such.
         refill: when the pool was last filled in the background, and what that failed at; null if it never was.
+        unserviceable: the golden sites that no school begins from any more, each with its profile, since and because.
         uncertified: of the certificates, those that something was wrong with when the server last looked. backups: see
         do_backups.
         """
@@ -304,6 +305,7 @@ class Agent:
             "last": last,
             "free": self.do_free(self.root),
             "refill": self.last_refill(),
+            "unserviceable": self.unserviceable(),
             "uncertified": self.uncertified(),
             "backups": self.do_backups(),
         }
@@ -346,6 +348,16 @@ class Agent:
         except ValueError:
             return []
         return [row for row in rows if row.get("alarm") or row.get("fault")]
+
+    def unserviceable(self) -> list[dict[str, Any]]:
+        """Return the golden sites whose manifests say that they were put out of service."""
+        files = sorted(pathlib.Path(self.root, "golden").glob("*/*/manifest.json"))
+        # What was made anew leaves the old one there for a moment, or where it was killed then.
+        kept = [file for file in files if file.parent.suffix != ".partial"]
+        found = [self.do_read_json(str(file), ["profile", "out_of_service"]) or {} for file in kept]
+        return [
+            {"profile": facts["profile"], **facts["out_of_service"]} for facts in found if "out_of_service" in facts
+        ]
 
     def claims(self) -> dict[str, dict[str, Any]]:
         """Return what commands under way, or interrupted, noted about schools, by slug."""
@@ -497,7 +509,12 @@ class Agent:
         parts: path and SHA-256 of each. None is loaded unless all of them are what they were.
         """
         for path, digest in parts:
-            if self.do_hash(path) != digest:
+            try:
+                found = self.do_hash(path)
+            except (Fault, OSError) as fault:
+                # What the disk does not give back is as good as changed.
+                raise Fault("damaged", f"{path} cannot be read: {fault}") from None
+            if found != digest:
                 raise Fault("damaged", f"{path} is not what it was when it was made")
         with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
             answers = list(pool.map(lambda part: self.do_load(argv, part[0]), parts))
