@@ -33,6 +33,8 @@ import traceback
 import zlib
 from typing import IO, Any, cast
 
+# How much of a program's output, which may be a document of thousands of schools, and of its complaints goes back.
+ANSWER_LIMIT = 20_000_000
 OUTPUT_LIMIT = 200_000
 LINE_LIMIT = 4_000
 LOCK_NAME = "lock"
@@ -367,7 +369,7 @@ class Agent:
     # --- programs ----------------------------------------------------------------------------------------------------
 
     def do_run(self, argv: list[str], stdin: str = "", timeout: float | None = None) -> dict[str, Any]:
-        """Run a program and return its code and output, each kept to its last 200,000 characters."""
+        """Run a program and return its code and output, of which only the end where it is beyond all measure."""
         try:
             # A session of its own: what ends the client's connection must not end the program.
             done = subprocess.run(
@@ -379,7 +381,7 @@ class Agent:
             raise Fault("timeout", f"{argv[0]} did not end within {timeout:g} s") from None
         return {
             "code": done.returncode,
-            "stdout": done.stdout.decode(errors="replace")[-OUTPUT_LIMIT:],
+            "stdout": done.stdout.decode(errors="replace")[-ANSWER_LIMIT:],
             "stderr": done.stderr.decode(errors="replace")[-OUTPUT_LIMIT:],
         }
 
