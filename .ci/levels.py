@@ -1,4 +1,4 @@
-"""Run the levels of proof, two checks at a time, and end with one line for each level: passed, failed, skipped and why.
+"""Run the levels of proof beside each other, and end with one line for each: passed, failed, skipped and why.
 
 `make check` runs the quick ones, `make test` all that this machine allows. What a check prints goes to
 .cache/test-logs/; of a failed one the tail is shown. Every lab that is made here is taken away again.
@@ -13,11 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -25,8 +24,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".cache" / "test-logs"
 TAIL = 40
-# Much of a check is waiting, for a server's disk or for a page; more than two would make each other late.
-AT_A_TIME = 2
+# A check with a server keeps a core busy. One without waits for most of its time, so a third runs beside two of those.
+AT_A_TIME, SERVERS_AT_A_TIME = 3, 2
 # On a terminal the line in hand is drawn every second; in a log a long check says every two minutes that it lives.
 HEARTBEAT = 120
 # How long the programs of an interrupted check may take to end by themselves.
@@ -36,6 +35,8 @@ GRACE = 20
 JOURNEYS = ("lifecycle", "faults")
 # Those that lose whole servers and make them anew: a level that is run when it is named, before a release.
 REHEARSAL, REHEARSALS = "rehearsal", ("disaster",)
+# What every server is made of comes first.
+LAB_IMAGES = "lab"
 # The app is tested inside the bench of this journey, on the site of this school.
 APP_JOURNEY = "lifecycle"
 APP_SCHOOL = "tech-school"
@@ -57,7 +58,8 @@ class Check:
     """One program whose exit code decides; several when `then` names more, run in turn until one fails.
 
     obstacle: says why the check cannot be run here, or nothing. has_tests: to run none is a failure, because the
-    program itself does not mind. after: titles of the checks of its round that have to end first, passed or not.
+    program itself does not mind. after: titles of the checks that have to end first, passed or not, if they are run.
+    has_server: it makes a server, or works on one.
     """
 
     title: str
@@ -66,22 +68,19 @@ class Check:
     obstacle: Callable[[], str] = str
     has_tests: bool = False
     after: frozenset[str] = frozenset()
+    has_server: bool = False
 
 
 @dataclass(frozen=True)
 class Level:
     """Checks that prove one kind of thing.
 
-    needed: when it fails, no level after it can be run.
+    needed: when it fails, no check with a server can be run.
     """
 
     name: str
     checks: tuple[Check, ...]
     needed: bool = False
-
-
-# Levels whose checks may run beside each other.
-Round = list[Level]
 
 
 @dataclass
@@ -103,7 +102,7 @@ class Tally:
         self.faults += other.faults
 
 
-def quick_levels() -> Round:
+def quick_levels() -> list[Level]:
     """Return the levels that need nothing but the virtual environment."""
     playbooks = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "playbooks").glob("*.yml"))
     return [
@@ -136,7 +135,7 @@ def quick_levels() -> Round:
     ]
 
 
-def server_levels() -> Round:
+def server_levels() -> list[Level]:
     """Return the levels that make servers: scenarios of molecule/, and what is tested on the bench that one leaves."""
     found = (path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
     roles = sorted(name for name in found if name not in (*JOURNEYS, *REHEARSALS))
@@ -153,16 +152,16 @@ def server_levels() -> Round:
 def images_level() -> Level:
     """Return what comes before every server: scenarios that start together must not build the same images at once."""
     make = ("ansible-playbook", "molecule/shared/images.yml")
-    return Level("images", (Check("lab", make, obstacle=missing_engine),), needed=True)
+    return Level("images", (Check(LAB_IMAGES, make, obstacle=missing_engine),), needed=True)
 
 
 def scenario(name: str) -> Check:
     """Return the whole sequence of a Molecule scenario; the app's bench stays until the end of the run."""
     test = ("molecule", "test", "--scenario-name", name)
-    if name != APP_JOURNEY:
-        return Check(name, test, obstacle=missing_engine)
-    remove = ("molecule", "destroy", "--scenario-name", name)
-    return Check(name, remove, then=((*test, "--destroy=never"),), obstacle=missing_engine)
+    first, then = test, ()
+    if name == APP_JOURNEY:
+        first, then = ("molecule", "destroy", "--scenario-name", name), ((*test, "--destroy=never"),)
+    return Check(name, first, then, obstacle=missing_engine, after=frozenset({LAB_IMAGES}), has_server=True)
 
 
 def app_tests() -> Check:
@@ -176,6 +175,7 @@ def app_tests() -> Check:
         obstacle=missing_bench,
         has_tests=True,
         after=frozenset({APP_JOURNEY}),
+        has_server=True,
     )
 
 
@@ -187,7 +187,7 @@ def page_tests() -> Check:
     folder = "molecule/pages/tests"
     pages = ("pytest", "-rfEs", folder, f"--rootdir={folder}", f"--lab={lab_of(APP_JOURNEY)}")
     after = frozenset({APP_JOURNEY, app_tests().title})
-    return Check("browser", pages, obstacle=missing_browser, has_tests=True, after=after)
+    return Check("browser", pages, obstacle=missing_browser, has_tests=True, after=after, has_server=True)
 
 
 def lab_of(name: str) -> str:
@@ -263,26 +263,46 @@ BOARD = Board()
 INTERRUPTED = threading.Event()
 
 
-def run_round(levels: Round, pool: Executor) -> dict[str, Tally]:
-    """Run the checks of some levels beside each other, and return what each level came to, by its name."""
-    tallies = {level.name: Tally() for level in levels}
-    # What comes after another check begins as soon as it may: what it needs is kept up for it.
+def run_levels(levels: Sequence[Level], pool: Executor, tallies: dict[str, Tally]) -> None:
+    """Run the checks of the levels beside each other, and add to what each level came to, by its name.
+
+    What comes earlier begins earlier, where it may; what comes after another check begins as soon as that has ended,
+    because what it needs is kept up for it.
+    """
     every = [(level, check) for level in levels for check in level.checks]
     waiting = sorted(every, key=lambda one: not one[1].after)
     running: dict[Future[Tally], tuple[Level, Check]] = {}
     while waiting or running:
-        to_come = {check.title for _, check in (*waiting, *running.values())}
-        ready = [one for one in waiting if to_come.isdisjoint(one[1].after)]
-        for level, check in ready[: AT_A_TIME - len(running)]:
+        for level, check in waiting[:]:
+            in_hand = [one for _, one in running.values()]
+            to_come = {one.title for one in (*in_hand, *(one for _, one in waiting))}
+            servers = sum(one.has_server for one in in_hand)
+            if len(in_hand) == AT_A_TIME or (check.has_server and servers == SERVERS_AT_A_TIME):
+                continue
+            if not to_come.isdisjoint(check.after):
+                continue
             waiting.remove((level, check))
-            running[pool.submit(run_check, f"{level.name}: {check.title}", check, log_of(level, check))] = level, check
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            tallies[running.pop(future)[0].name].add(future.result())
+            if check.has_server and (lacking := failed_needs(levels, tallies)):
+                tallies[level.name].add(Tally(skipped=1, reasons=lacking))
+                continue
+            title = f"{level.name}: {check.title}"
+            running[pool.submit(run_check, title, check, log_of(level, check))] = level, check
+        if running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                tallies[running.pop(future)[0].name].add(future.result())
     for level in levels:
         if not level.checks:
             BOARD.say(f"  ✗ {level.name}: there is nothing to run")
             tallies[level.name].failed += 1
-    return tallies
+
+
+def failed_needs(levels: Iterable[Level], tallies: Mapping[str, Tally]) -> dict[str, None]:
+    """Return why no server can be made: the needed levels that failed."""
+    return {
+        f"it needs `{level.name}`, which failed": None
+        for level in levels
+        if level.needed and tallies[level.name].failed
+    }
 
 
 def log_of(level: Level, check: Check) -> Path:
@@ -471,32 +491,22 @@ def stop(number: int, _frame: object) -> None:
     raise KeyboardInterrupt(number)
 
 
-def prove(rounds: list[Round]) -> int:
-    """Run one round after the other, two checks at a time; return the exit code."""
+def prove(levels: Sequence[Level]) -> int:
+    """Run the levels, and return the exit code."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, stop)
     LOGS.mkdir(parents=True, exist_ok=True)
-    tallies: dict[str, Tally] = {}
-    lacking: dict[str, None] = {}
+    tallies = {level.name: Tally() for level in levels}
     try:
         # Left by an interruption, too, only when what ran has ended: it would go on making what is taken away.
         with ThreadPoolExecutor(max_workers=AT_A_TIME) as pool:
-            for levels in rounds:
-                if lacking:
-                    tallies |= {level.name: Tally(skipped=len(level.checks), reasons=lacking) for level in levels}
-                    continue
-                tallies |= run_round(levels, pool)
-                lacking = {
-                    f"it needs `{level.name}`, which failed": None
-                    for level in levels
-                    if level.needed and tallies[level.name].failed
-                }
+            run_levels(levels, pool, tallies)
     except KeyboardInterrupt:
         BOARD.say("\ninterrupted")
         report(tallies)
         return 130
     finally:
-        take_labs_away(chain(*rounds))
+        take_labs_away(levels)
     return report(tallies)
 
 
@@ -518,13 +528,13 @@ def main() -> int:
     return prove(choose(set(options.levels or usual), quick=options.quick))
 
 
-def choose(names: set[str], *, quick: bool) -> list[Round]:
-    """Return the rounds of these levels, and the images before the one that needs servers."""
-    first, servers = (
+def choose(names: set[str], *, quick: bool) -> list[Level]:
+    """Return these levels, and first of all the images when one of them needs servers."""
+    without, with_servers = (
         [level for level in levels if level.name in names]
         for levels in (quick_levels(), [] if quick else server_levels())
     )
-    return [levels for levels in (first, [images_level()] if servers else [], servers) if levels]
+    return [*([images_level()] if with_servers else []), *without, *with_servers]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ page_renderer = [
     "lms_app.services.media.MediaPage",
     "lms_app.certificate_file.CertificateFile",
     "lms_app.pages.LearnPage",
+    "lms_app.overrides.visitor_page.VisitorPage",
 ]
 website_route_rules = [
     {"from_route": "/learn/c/<slug>", "to_route": "learn/course"},

@@ -51,6 +51,7 @@ class Answer:
 def sections(kind: str) -> Iterator[Section]:
     """Fill a school of our own lab, and measure its pages and endpoints beside Frappe's."""
     with measure.own_lab(kind):
+        measure.lab("provision")
         measure.open_school(SCHOOL)
         measure.say("filling the school")
         measure.lab("bench", SCHOOL, "--", "set-config", "allow_tests", "1")

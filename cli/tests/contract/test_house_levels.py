@@ -104,14 +104,16 @@ def test_the_last_line_is_the_sum_and_one_failure_decides(levels, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "4 passed, 1 failed, 2 skipped"
 
 
-def _round(levels, tmp_path, monkeypatch, *together):
+def _run_levels(levels, tmp_path, monkeypatch, *chosen):
     monkeypatch.setattr(levels, "LOGS", tmp_path)
+    tallies = {level.name: levels.Tally() for level in chosen}
     with ThreadPoolExecutor(max_workers=levels.AT_A_TIME) as pool:
-        return levels.run_round(list(together), pool)
+        levels.run_levels(chosen, pool, tallies)
+    return tallies
 
 
 def test_a_level_without_checks_is_a_failure(levels, tmp_path, monkeypatch):
-    assert _round(levels, tmp_path, monkeypatch, levels.Level("empty", ()))["empty"].failed == 1
+    assert _run_levels(levels, tmp_path, monkeypatch, levels.Level("empty", ()))["empty"].failed == 1
 
 
 # It ends when the other has come as far; alone it would wait until its patience is at an end.
@@ -126,12 +128,12 @@ while not other.exists():
 """
 
 
-def test_two_checks_run_at_a_time_and_each_counts_for_its_own_level(levels, tmp_path, monkeypatch):
+def test_checks_run_beside_each_other_and_each_counts_for_its_own_level(levels, tmp_path, monkeypatch):
     one, other = str(tmp_path / "one"), str(tmp_path / "other")
     role = levels.Level("role", (levels.Check("one", (*_python(MEET), one, other)),))
     journey = levels.Level("journey", (levels.Check("other", (*_python(MEET), other, one)),))
 
-    tallies = _round(levels, tmp_path, monkeypatch, role, journey)
+    tallies = _run_levels(levels, tmp_path, monkeypatch, role, journey)
 
     assert {name: (tally.passed, tally.failed) for name, tally in tallies.items()} == {
         "role": (1, 0),
@@ -152,8 +154,9 @@ def test_what_comes_after_a_check_begins_before_what_has_waited_longer(levels, t
         (*_python(f"{named}; open({str(tmp_path / 'begun')!r}, 'w')"), order, "second"),
         after=frozenset({"first"}),
     )
+    monkeypatch.setattr(levels, "AT_A_TIME", 2)
 
-    tallies = _round(
+    tallies = _run_levels(
         levels,
         tmp_path,
         monkeypatch,
@@ -168,20 +171,52 @@ def test_what_comes_after_a_check_begins_before_what_has_waited_longer(levels, t
     assert Path(order).read_text().split()[:2] == ["first", "second"]
 
 
+# Tells how many of its kind it met, in a folder in which each has a mark while it runs.
+COUNT = """
+import os, pathlib, sys, time
+folder, own = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1]) / str(os.getpid())
+own.touch()
+time.sleep(0.5)
+print(len(list(folder.iterdir())), file=open(sys.argv[2], "a"))
+own.unlink()
+"""
+
+
+def test_no_more_than_two_checks_have_servers_at_a_time_and_one_without_runs_beside_them(levels, tmp_path, monkeypatch):
+    marks, met = tmp_path / "marks", tmp_path / "met"
+    marks.mkdir()
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    counted = (*_python(COUNT), str(marks), str(met))
+    servers = [levels.Check(f"server-{number}", counted, has_server=True) for number in range(5)]
+    meets = levels.Check("meets", (*_python(MEET), one, other), has_server=True)
+    without = levels.Check("without", (*_python(MEET), other, one))
+
+    tallies = _run_levels(
+        levels, tmp_path, monkeypatch, levels.Level("role", (*servers, meets)), levels.Level("unit", (without,))
+    )
+
+    assert (tallies["role"].passed, tallies["unit"].passed) == (6, 1)
+    assert max(map(int, met.read_text().split())) == 2
+
+
 def test_the_app_waits_for_the_bench_that_a_journey_leaves_and_the_browser_for_the_app(levels):
     after = {check.title: check.after for level in levels.server_levels() for check in level.checks}
 
-    assert {title: sorted(titles) for title, titles in after.items() if titles} == {
-        "lms_app": ["lifecycle"],
-        "browser": ["lifecycle", "lms_app"],
-    }
-    assert after.keys() >= {"lifecycle", "lms_app"}
+    assert after.pop("lms_app") == {"lifecycle"}
+    assert after.pop("browser") == {"lifecycle", "lms_app"}
+    assert "lifecycle" in after
+    assert set(after.values()) == {frozenset({"lab"})}
+
+
+def test_every_check_of_a_level_of_servers_counts_as_one(levels):
+    assert all(check.has_server for level in levels.server_levels() for check in level.checks)
+    assert not any(check.has_server for level in levels.quick_levels() for check in level.checks)
 
 
 def test_in_a_log_each_sign_of_life_is_a_line_that_names_its_check(levels, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(levels, "HEARTBEAT", 0)
     slow = _python("import time; print('waiting for the disk', flush=True); time.sleep(2.5)")
-    _round(
+    _run_levels(
         levels,
         tmp_path,
         monkeypatch,
@@ -226,8 +261,11 @@ spec = importlib.util.spec_from_file_location("levels", {str(ROOT / ".ci" / "lev
 levels = sys.modules["levels"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(levels)
 levels.LOGS = pathlib.Path({str(tmp_path)!r})
-checks = [levels.Check(name, (sys.executable, "-c", {child!r}, str(levels.LOGS / name))) for name in ("a", "b", "c")]
-sys.exit(levels.prove([[levels.Level("one", tuple(checks[:1])), levels.Level("two", tuple(checks[1:]))]]))
+checks = [
+    levels.Check(name, (sys.executable, "-c", {child!r}, str(levels.LOGS / name)), has_server=True)
+    for name in ("a", "b", "c")
+]
+sys.exit(levels.prove([levels.Level("one", tuple(checks[:1])), levels.Level("two", tuple(checks[1:]))]))
 """
     with subprocess.Popen([*_python(run)], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         logs = [tmp_path / "one-a.log", tmp_path / "two-b.log"]
@@ -262,31 +300,36 @@ def test_what_does_not_want_to_end_is_killed(levels, monkeypatch):
             os.killpg(process.pid, 0)
 
 
-def test_images_are_made_before_the_first_level_that_needs_a_server_and_for_no_other(levels):
+def test_images_are_made_before_all_else_where_a_level_needs_a_server_and_for_no_other(levels):
     def names(*chosen, quick=False):
-        return [[level.name for level in together] for together in levels.choose(set(chosen), quick=quick)]
+        return [level.name for level in levels.choose(set(chosen), quick=quick)]
 
-    assert names("lint", "types") == [["lint", "types"]]
-    assert names("lint", "role", quick=True) == [["lint"]]
-    assert names("role") == [["images"], ["role"]]
-    assert names("unit", "journey", "app") == [["unit"], ["images"], ["journey", "app"]]
+    assert names("lint", "types") == ["lint", "types"]
+    assert names("lint", "role", quick=True) == ["lint"]
+    assert names("role") == ["images", "role"]
+    assert names("unit", "journey", "app") == ["images", "unit", "journey", "app"]
+    assert [check.title for check in levels.images_level().checks] == ["lab"]
 
 
 def test_nothing_is_run_on_what_could_not_be_made(levels, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(levels, "LOGS", tmp_path)
     mark = tmp_path / "mark"
     needed = levels.Level("images", (levels.Check("lab", _python("raise SystemExit(1)")),), needed=True)
-    after = levels.Level("role", (levels.Check("host", _python(f"open({str(mark)!r}, 'w')")),))
+    program = _python(f"open({str(mark)!r}, 'w')")
+    role = levels.Level("role", (levels.Check("host", program, after=frozenset({"lab"}), has_server=True),))
+    unit = levels.Level("unit", (levels.Check("pytest", _python("print('3 passed in 0.1s')")),))
     handlers = [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)]
     try:
-        code = levels.prove([[needed], [after]])
+        code = levels.prove([needed, unit, role])
     finally:
         for name, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
             signal.signal(name, handler)
 
     assert code == 1
     assert not mark.exists()
-    assert "it needs `images`, which failed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "it needs `images`, which failed" in said
+    assert said.splitlines()[-1] == "3 passed, 1 failed, 1 skipped"
 
 
 def test_every_scenario_belongs_to_exactly_one_level(levels):

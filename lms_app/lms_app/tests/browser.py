@@ -1,11 +1,14 @@
 """Requests to the whole web application, by somebody with a key."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
+from unittest.mock import patch
 
 import frappe
+from frappe.database.database import Database
 from frappe.utils.password import set_encrypted_password
 from werkzeug.test import Client, TestResponse
 
@@ -50,3 +53,17 @@ def ask(
     # In a thread of its own: a request ends by closing everything that frappe.local holds.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(as_a_browser).result()
+
+
+@contextmanager
+def asked() -> Iterator[list[str]]:
+    """Give the queries that anybody sends while the block runs."""
+    queries: list[str] = []
+    real = Database.sql
+
+    def noted(database: Database, query: object, *values: object, **options: object) -> object:
+        queries.append(str(query))
+        return real(database, query, *values, **options)
+
+    with patch.object(Database, "sql", noted):
+        yield queries

@@ -1,14 +1,17 @@
 import gzip
 import re
+from unittest.mock import patch
 from urllib.parse import quote
 
 import frappe
+from jinja2 import Environment
+from jinja2.bccache import Bucket
 from werkzeug.test import TestResponse
 
-from lms_app import demo
+from lms_app import compiled, demo
 from lms_app.services import enrolment, invitations, progress, quiz_content
 from lms_app.tests import school
-from lms_app.tests.browser import ask, key_of
+from lms_app.tests.browser import ask, asked, key_of
 from lms_app.tests.site_case import SiteTestCase
 
 CANARY = "canary-in-a-closed-lesson"
@@ -196,6 +199,29 @@ class TestPages(SiteTestCase):
         self.assertEqual(re.findall(r'<link rel="canonical" href="([^"]*)"', page), [own])
         self.assertEqual(re.findall(r'<meta property="og:url" content="([^"]*)"', page), [own])
         self.assertNotIn("canonical", text(ask("/learn")))
+
+    def test_no_page_looks_through_the_desk(self):
+        self.join()
+        for path in ("/learn", self.path, self.first, "/learn/me", "/learn/me/settings"):
+            for key in ("", self.key):
+                with asked() as queries:
+                    ask(path, key=key)
+                self.assertEqual(
+                    [one for one in queries if re.search("tab(Workspace|DocPerm|Has Role)", one)], [], path
+                )
+
+    def test_what_a_page_is_made_of_is_compiled_once_and_again_when_it_is_another(self):
+        ask("/learn")
+        with patch("jinja2.Environment.compile", autospec=True, side_effect=Environment.compile) as compiling:
+            ask("/learn")
+            self.assertEqual(compiling.call_count, 0)
+            bucket = Bucket(frappe.get_jenv(), "a key of this test", "one source")
+            bucket.code = compile("1", "a page", "eval")
+            compiled.TEMPLATES.dump_bytecode(bucket)
+            same, other = (Bucket(bucket.environment, bucket.key, source) for source in ("one source", "another"))
+            for each in (same, other):
+                compiled.TEMPLATES.load_bytecode(each)
+            self.assertEqual((same.code, other.code), (bucket.code, None))
 
     def test_pages_are_light(self):
         self.join()
