@@ -36,6 +36,7 @@ PASSING = "Stand-in Login Key"
 # Secrets, by table and column: no two schools may share one. Hashes have their salts in them.
 SECRETS = {
     "__Auth": {"password"},
+    "tabAcademy Invitation": {"token_hash"},
     "tabDocument Share Key": {"key"},
     "tabOAuth Authorization Code": {"authorization_code", "code_challenge"},
     "tabOAuth Bearer Token": {"access_token", "refresh_token"},
@@ -78,7 +79,8 @@ def secrets_of(lab: Journey, slug: str) -> dict[str, str]:
     assert unknown == set(), f"are these secrets of `{slug}`?"
     found = {config[key]: key for key in SECRET_SETTINGS}
     wanted = {(table, column) for table, columns in SECRETS.items() for column in columns}
-    there = {tuple(line.split("\t")) for line in lab.sql("information_schema", NAMES % config["db_name"])} & wanted
+    names = lab.sql("information_schema", NAMES % (config["db_name"], "', '".join(SECRETS)))
+    there = {tuple(line.split("\t")) for line in names} & wanted
     assert ("__Auth", "password") in there
     script = "".join(
         f"SELECT '{table}.{column}', HEX(`{column}`) FROM `{table}` WHERE `{column}` <> '';\n"  # noqa: S608 - the list's
@@ -97,7 +99,7 @@ COLUMNS = (
     "SELECT table_name, column_name, column_type, is_nullable, COALESCE(column_default, '-'), collation_name"
     " FROM columns WHERE table_schema = '%s';"
 )
-NAMES = "SELECT table_name, column_name FROM columns WHERE table_schema = '%s';"
+NAMES = "SELECT table_name, column_name FROM columns WHERE table_schema = '%s' AND table_name IN ('%s');"
 INDEXES = (
     "SELECT table_name, index_name, seq_in_index, column_name, non_unique, COALESCE(sub_part, '-')"
     " FROM statistics WHERE table_schema = '%s';"
