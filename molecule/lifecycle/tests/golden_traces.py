@@ -26,7 +26,7 @@ FORMS = (
 # Addresses that nobody has. Any other has to stand in the apps' code.
 NOBODYS = (".example", "@example.com", ".invalid")
 # In every golden site; what does not find this finds nothing.
-SURE = "academy_golden_places"
+SURE = "Administrator"
 
 _SEARCH = r"""
 import collections, gzip, json, pathlib, re, sys

@@ -69,7 +69,7 @@ def test_golden_sites_hold_no_secret_and_no_name_of_the_sites_they_were_made_fro
     assert found.words == [golden_traces.SURE]
     assert found.forms == []
     assert golden_traces.unknown_to_the_apps(lab, found.addresses) == []
-    assert "tabDocType" in found.filled
+    assert "tabUser" in found.filled
     assert set(found.filled) & golden_traces.EMPTY == set()
 
 
