@@ -158,7 +158,8 @@ def images_level() -> Level:
 def scenario(name: str) -> Check:
     """Return the whole sequence of a Molecule scenario; the app's bench stays until the end of the run."""
     test = ("molecule", "test", "--scenario-name", name)
-    first, then = test, ()
+    first: tuple[str, ...] = test
+    then: tuple[tuple[str, ...], ...] = ()
     if name == APP_JOURNEY:
         first, then = ("molecule", "destroy", "--scenario-name", name), ((*test, "--destroy=never"),)
     return Check(name, first, then, obstacle=missing_engine, after=frozenset({LAB_IMAGES}), has_server=True)
