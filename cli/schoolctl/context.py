@@ -322,6 +322,7 @@ class Context:
             project.schools_file,
             project.app_names,
             self.ui.progress,
+            self.ui.say,
         )
 
     @property

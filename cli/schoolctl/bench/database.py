@@ -77,6 +77,10 @@ BACKUP = {
     "create": _CREATE, "create_user": _CREATE_USER, "create_reader": _CREATE_READER, "drop": _DROP,
 }  # fmt: skip
 
+# What the server says of a statement. The client's own errors, such as that it lost the server, are from 2000 on.
+_REFUSED = re.compile(r"ERROR (1[0-9]{3}) \(")
+# What it says where the statement may have been good: no room on the disk or in memory, shutting down, killed.
+_OWN_FAULTS = frozenset({"1021", "1037", "1038", "1040", "1041", "1053", "1114", "1205", "1213", "1317", "1927"})
 _NAME = re.compile(r"sch[0-9a-f]{12}")
 _PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -154,6 +158,12 @@ def dump_of(name: str, tables: Sequence[str]) -> tuple[str, ...]:
 def load(name: str) -> Command:
     """Read a dump that no school's people had a hand in, as of a golden site, from stdin into an empty database."""
     return Command((*CLIENT, _checked(name)))
+
+
+def refusal(said: str) -> str | None:
+    """Return the words with which MariaDB refused what it was to load; None if it was itself what failed."""
+    refused = [line for line in said.splitlines() if (found := _REFUSED.match(line)) and found[1] not in _OWN_FAULTS]
+    return refused[-1] if refused else None
 
 
 def load_as_owner(name: str, password: str) -> Command:

@@ -27,8 +27,13 @@ def golden(
     """
     context = context_of(typer_context, as_json=as_json)
     if status:
-        rows = [_row(golden) for golden in GoldenSites.of(context.server, context.project.app_names).all()]
-        context.ui.table(rows, ("profile", "serves_until", "size", "tables"))
+        goldens = GoldenSites.of(context.server, context.project.app_names).all()
+        context.ui.table([_row(golden) for golden in goldens], ("profile", "serves_until", "size", "tables"))
+        for golden in goldens:
+            if golden.out_of_service is not None:
+                context.ui.say(
+                    f"`{golden.profile}` is out of service: {golden.out_of_service}. `schoolctl golden` makes it anew."
+                )
         return
     what = "golden --again" if again else "golden"
     with context.locked(what, "make golden sites", dry_run=dry_run):
@@ -53,4 +58,5 @@ def _row(golden: GoldenSite) -> dict[str, Any]:
         "bytes": golden.bytes,
         "size": size(golden.bytes),
         "tables": golden.tables,
+        "out_of_service": golden.out_of_service,
     }

@@ -14,7 +14,6 @@ from schoolctl.schools.domains import normalised
 from schoolctl.workflows.declare_school import declare_school, locale_of, questions
 from schoolctl.workflows.open_school import OpenSchool, administrator_password
 from schoolctl.workflows.questions import missing_options, still_open
-from schoolctl.workflows.step import run_steps
 
 
 def new_school(
@@ -79,12 +78,7 @@ def new_school(
                         f""" `schoolctl bench {slug} -- execute lms_app.demo.install --args '["{with_demo[0]}"]'`"""
                         " puts one in now."
                     )
-                if not stock and not opening.find_golden():
-                    context.ui.say(
-                        "No golden site fits, so each app is installed by itself, which takes a minute or more;"
-                        " `schoolctl golden` makes one for the next."
-                    )
-                result["changed"] = run_steps(opening.steps(), context.ui.progress, dry_run=dry_run)
+                result["changed"] = opening.run(context.ui.progress, context.ui.say, stock=stock, dry_run=dry_run)
         except BaseException:
             if is_new and opening.made_site:
                 context.ui.say(f"The site is made. Administrator's password, shown only now: {password}")

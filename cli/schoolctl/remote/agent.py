@@ -33,6 +33,8 @@ import traceback
 import zlib
 from typing import IO, Any, cast
 
+# How much of a program's output, which may be a document of thousands of schools, and of its complaints goes back.
+ANSWER_LIMIT = 20_000_000
 OUTPUT_LIMIT = 200_000
 LINE_LIMIT = 4_000
 LOCK_NAME = "lock"
@@ -285,6 +287,7 @@ class Agent:
         holder: who has the lock, or null. working: further agents are at work, for a holder that may be gone already.
         last: its name, what its journal began with, its last step and its result, as far as there are such.
         refill: when the pool was last filled in the background, and what that failed at; null if it never was.
+        unserviceable: the golden sites that no school begins from any more, each with its profile, since and because.
         uncertified: of the certificates, those that something was wrong with when the server last looked. backups: see
         do_backups.
         """
@@ -304,6 +307,7 @@ class Agent:
             "last": last,
             "free": self.do_free(self.root),
             "refill": self.last_refill(),
+            "unserviceable": self.unserviceable(),
             "uncertified": self.uncertified(),
             "backups": self.do_backups(),
         }
@@ -347,6 +351,16 @@ class Agent:
             return []
         return [row for row in rows if row.get("alarm") or row.get("fault")]
 
+    def unserviceable(self) -> list[dict[str, Any]]:
+        """Return the golden sites whose manifests say that they were put out of service."""
+        files = sorted(pathlib.Path(self.root, "golden").glob("*/*/manifest.json"))
+        # What was made anew leaves the old one there for a moment, or where it was killed then.
+        kept = [file for file in files if file.parent.suffix != ".partial"]
+        found = [self.do_read_json(str(file), ["profile", "out_of_service"]) or {} for file in kept]
+        return [
+            {"profile": facts["profile"], **facts["out_of_service"]} for facts in found if "out_of_service" in facts
+        ]
+
     def claims(self) -> dict[str, dict[str, Any]]:
         """Return what commands under way, or interrupted, noted about schools, by slug."""
         files = sorted(pathlib.Path(self.root, "journal").glob("*.json"))
@@ -355,7 +369,7 @@ class Agent:
     # --- programs ----------------------------------------------------------------------------------------------------
 
     def do_run(self, argv: list[str], stdin: str = "", timeout: float | None = None) -> dict[str, Any]:
-        """Run a program and return its code and output, each kept to its last 200,000 characters."""
+        """Run a program and return its code and output, of which only the end where it is beyond all measure."""
         try:
             # A session of its own: what ends the client's connection must not end the program.
             done = subprocess.run(
@@ -367,7 +381,7 @@ class Agent:
             raise Fault("timeout", f"{argv[0]} did not end within {timeout:g} s") from None
         return {
             "code": done.returncode,
-            "stdout": done.stdout.decode(errors="replace")[-OUTPUT_LIMIT:],
+            "stdout": done.stdout.decode(errors="replace")[-ANSWER_LIMIT:],
             "stderr": done.stderr.decode(errors="replace")[-OUTPUT_LIMIT:],
         }
 
@@ -497,7 +511,12 @@ class Agent:
         parts: path and SHA-256 of each. None is loaded unless all of them are what they were.
         """
         for path, digest in parts:
-            if self.do_hash(path) != digest:
+            try:
+                found = self.do_hash(path)
+            except (Fault, OSError) as fault:
+                # What the disk does not give back is as good as changed.
+                raise Fault("damaged", f"{path} cannot be read: {fault}") from None
+            if found != digest:
                 raise Fault("damaged", f"{path} is not what it was when it was made")
         with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
             answers = list(pool.map(lambda part: self.do_load(argv, part[0]), parts))

@@ -120,8 +120,9 @@ class State:
     holder: who, what, since and operation of the command that has the lock, as far as known; None when it is free.
     working: agents of a command are at work whose own holder may be gone. claims: as in a survey. last: the newest
     operation, with who, what, its last step and outcome, and its result; what is missing was never written down.
-    refill_fault: what the last filling of the pool in the background failed at, if it did. uncertified: how the
-    certificates stand that something is wrong with. backups: None where the server makes none.
+    refill_fault: what the last filling of the pool in the background failed at, if it did. unserviceable: the golden
+    sites that no school begins from any more, with profile, since and because. uncertified: how the certificates stand
+    that something is wrong with. backups: None where the server makes none.
     """
 
     holder: Mapping[str, Any] | None
@@ -131,6 +132,7 @@ class State:
     free_bytes: int
     free_inodes: int
     refill_fault: str | None = None
+    unserviceable: Sequence[Mapping[str, Any]] = ()
     uncertified: Sequence[Mapping[str, Any]] = ()
     backups: BackupFacts | None = None
 
@@ -288,6 +290,7 @@ class Server:
             free_bytes=found["free"]["bytes"],
             free_inodes=found["free"]["inodes"],
             refill_fault=(found["refill"] or {}).get("fault"),
+            unserviceable=found["unserviceable"],
             uncertified=found["uncertified"],
             backups=facts_of(found["backups"]),
         )

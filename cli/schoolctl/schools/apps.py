@@ -50,9 +50,12 @@ class LockedApp:
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
-    """The oldest version of an app that no published advisory names, and why older ones are refused."""
+    """The oldest version of an app that no published advisory names, and why older ones are refused.
 
-    version: str
+    version: None where no version of the release line has been held against the advisories: then each is refused.
+    """
+
+    version: str | None
     reason: str
     source: str
 
@@ -170,19 +173,20 @@ def _feed(digest: "hashlib._Hash", *parts: str | bytes) -> None:
 
 def read_minimums(path: Path, release: str) -> dict[str, Minimum]:
     """Return the minimum versions of one release line by app; raises DeclarationError for a line that is not listed."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    lines = document["releases"]
+    return minimums_of(yaml.safe_load(path.read_text(encoding="utf-8"))["releases"], release)
+
+
+def minimums_of(lines: Mapping[str, Mapping[str, Any]], release: str) -> dict[str, Minimum]:
+    """Return the minimum versions of one release line by app; lines: the rows of each in minimum_versions.yml.
+
+    A line without rows has one without a version for each app that another line has one for.
+    """
     if release not in lines:
         raise checks.wrong("platform.yml: platform.release", f"`{release}` is none of {', '.join(sorted(lines))}")
-    return parse_minimums(lines[release])
-
-
-def parse_minimums(rows: Mapping[str, Any]) -> dict[str, Minimum]:
-    """Return the rows of one release line of minimum_versions.yml by app."""
-    return {
-        app: Minimum(version=str(row["minimum"]), reason=str(row["reason"]), source=str(row["source"]))
-        for app, row in rows.items()
-    }
+    if rows := lines[release]:
+        return {app: Minimum(str(row["minimum"]), str(row["reason"]), str(row["source"])) for app, row in rows.items()}
+    reason = f"no version of {release} has been held against the advisories yet"
+    return {app: Minimum(None, reason, str(row["source"])) for line in lines.values() for app, row in line.items()}
 
 
 def check_versions(found: Mapping[str, str], minimums: Mapping[str, Minimum], accepted: Mapping[str, str]) -> list[str]:
@@ -193,11 +197,17 @@ def check_versions(found: Mapping[str, str], minimums: Mapping[str, Minimum], ac
     refusals = []
     for app, version in found.items():
         minimum = minimums.get(app)
-        if minimum is None or accepted.get(app) == version or not is_older(version, minimum.version):
+        if minimum is None or accepted.get(app) == version:
+            continue
+        if minimum.version is None:
+            fact, way_out = "may have known holes", "Choose a release line that has been"
+        elif is_older(version, minimum.version):
+            fact, way_out = f"is older than {minimum.version}", "Lock a newer commit"
+        else:
             continue
         refusals.append(
-            f"{app} {version} is older than {minimum.version}: {minimum.reason} ({minimum.source}). Lock a newer "
-            f'commit, or accept the risk in platform.yml: accept_vulnerable_versions: {{ {app}: "{version}" }}'
+            f"{app} {version} {fact}: {minimum.reason} ({minimum.source}). {way_out}, or accept the risk in "
+            f'platform.yml: accept_vulnerable_versions: {{ {app}: "{version}" }}'
         )
     return refusals
 

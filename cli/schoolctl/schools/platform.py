@@ -186,7 +186,7 @@ class Platform:
             if not _APP.fullmatch(app.name):
                 raise checks.wrong(f"{place}.name", f"{app.name!r} is no name of a Frappe app, such as erpnext")
             if not _BRANCH.fullmatch(app.branch) or ".." in app.branch:
-                raise checks.wrong(f"{place}.branch", f"{app.branch!r} is no name of a branch or tag")
+                raise checks.wrong(f"{place}.branch", f"{app.branch!r} is no name of a branch")
             if app.url.startswith("-") or re.search(r"\s|^https?://[^/]*@", app.url):
                 raise checks.wrong(
                     f"{place}.url", "must be the address of a git repository, without a password or token in it"

@@ -25,7 +25,8 @@ _KINDS = ("site", "closed", "database", "user", "file")
 class CloseDrift:
     """Open schools that are missing, change those that differ, start containers, and remove what was named.
 
-    files_of: a school's files, written through one of the connections. apps: what a new school gets, in order.
+    files_of: a school's files, written through one of the connections. apps: what a new school gets, in order. tell:
+    hears in words what somebody should know besides.
     """
 
     servers: Sequence[Server]
@@ -35,6 +36,7 @@ class CloseDrift:
     schools_file: Path
     apps: Sequence[str]
     progress: Progress
+    tell: Callable[[str], None]
 
     @property
     def server(self) -> Server:
@@ -71,8 +73,7 @@ class CloseDrift:
             # Nobody is there to read a password; `schoolctl login` lets in.
             files = self.files_of(server, slug)
             opening = OpenSchool(server, files.school, files, self.apps, new_password())
-            opening.find_golden()
-            return run_steps(opening.steps(), of_school(slug, self.progress))
+            return opening.run(of_school(slug, self.progress), lambda text: self.tell(f"{slug}: {text}"))
 
         return do_each(slugs, self.servers, open_one, tell=lambda _: None)
 

@@ -164,7 +164,8 @@ class ExamineServer:
         return (lambda: Seen(passed_over=ill[0])) if ill else look
 
     def _measure(self, server: Server) -> Seen:
-        self.disk = examine_disk(server, GoldenSites.of(server, self.apps).all())
+        goldens = [golden for golden in GoldenSites.of(server, self.apps).all() if golden.out_of_service is None]
+        self.disk = examine_disk(server, goldens)
         middle, high, loads = self.disk.sync_ms, self.disk.sync_ms_95, self.disk.load_seconds
         notes = [
             f"A small write waits {middle:.2g} ms for the disk, 95 of 100 at most {high:.2g} ms.",

@@ -58,6 +58,7 @@ def troubles_of(state: State, ill: Mapping[str, Trouble], backups: Iterable[Trou
         *(trouble for name, trouble in ill.items() if name not in _VITAL),
         *_ended_badly(state),
         *lacking(state.uncertified),
+        *_unserviceable(state),
         *_pool_stays_short(state),
     ]
     return list(dict.fromkeys(troubles))
@@ -138,6 +139,12 @@ def _renewal(row: Mapping[str, Any]) -> str:
     if row["way"] == "own":
         return f"schoolctl set-certificate {row['slug']} --file fullchain.pem --key privkey.pem"
     return f"schoolctl certs --renew {row['slug']}"
+
+
+def _unserviceable(state: State) -> Iterator[Trouble]:
+    for golden in state.unserviceable:
+        what = f"the golden site `{golden['profile']}` is out of service since {golden['since']}"
+        yield Trouble("New schools take longer to open", f"{what}: {golden['because']}", "schoolctl golden")
 
 
 def _pool_stays_short(state: State) -> Iterator[Trouble]:

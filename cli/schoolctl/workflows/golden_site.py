@@ -11,10 +11,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schoolctl.bench import site
 from schoolctl.remote.server import CommandFailedError, Server, json_object
+from schoolctl.transport.session import ServerFaultError
 
 MANIFEST = "manifest.json"
 # A site that nobody has set up: the school's set-up wizard, or its locale, does the rest.
 PLAIN = "plain"
+# In a manifest: since when (ISO, UTC) no school begins from its golden site any more, and because of what.
+OUT_OF_SERVICE = "out_of_service"
 # What manifests of this form promise; others are none of ours. 2: the image's bench answers calls.
 FORM = 2
 
@@ -30,7 +33,8 @@ class GoldenSite:
 
     folder: on the server. digest: the SHA-256 of its manifest, which names no other. tables: how many it has, sequences
     among them. parts: file name and SHA-256 of each part of its dump. serves_until: the last day (ISO), where such a
-    school is, on which one can begin from it; None for ever. bytes: of all parts.
+    school is, on which one can begin from it; None for ever. bytes: of all parts. out_of_service: why no school begins
+    from it until it is made anew; None as long as they do.
     """
 
     folder: str
@@ -40,6 +44,7 @@ class GoldenSite:
     parts: tuple[tuple[str, str], ...]
     serves_until: str | None
     bytes: int
+    out_of_service: str | None = None
 
     @property
     def files(self) -> list[tuple[str, str]]:
@@ -52,7 +57,8 @@ class GoldenSite:
 
     def serves(self, day: date) -> bool:
         """Say whether a school can begin from it on a day."""
-        return self.serves_until is None or day.isoformat() <= self.serves_until
+        is_over = self.serves_until is not None and day.isoformat() > self.serves_until
+        return not is_over and self.out_of_service is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ class GoldenSites:
             tuple((part["file"], part["sha256"]) for part in manifest["parts"]),
             manifest["serves_until"],
             sum(part["bytes"] for part in manifest["parts"]),
+            manifest[OUT_OF_SERVICE]["because"] if OUT_OF_SERVICE in manifest else None,
         )
 
     def identity(self, profile: str) -> dict[str, Any]:
@@ -105,7 +112,7 @@ class GoldenSites:
         return {"form": FORM, "image": self.image, "apps": list(self.apps), "profile": profile}
 
     def all(self) -> list[GoldenSite]:
-        """Return every one."""
+        """Return every one, also those that no school can begin from now."""
         found = map(self.read, self.server.names_in(self.place)) if self.image else ()
         return [golden for golden in found if golden is not None]
 
@@ -120,9 +127,25 @@ class GoldenSites:
             return None
         return self.serving(locale) or (self.serving(None) if locale else None)
 
+    def put_out_of_service(self, golden: GoldenSite, because: str) -> None:
+        """Let no school begin from one until it is made anew, in one step; what was said of it first stays."""
+        path = f"{golden.folder}/{MANIFEST}"
+        manifest = self.server.read_json(path)
+        if manifest is not None and OUT_OF_SERVICE not in manifest:
+            note = {"since": f"{self.server.stamp():%Y-%m-%dT%H:%M:%SZ}", "because": because}
+            self.server.write(path, manifest_text({**manifest, OUT_OF_SERVICE: note}))
+
     def is_whole(self, golden: GoldenSite) -> bool:
         """Say whether each part is what it was when it was made."""
-        return all(self.server.sha256(path) == digest for path, digest in golden.files)
+        try:
+            return all(self.server.sha256(path) == digest for path, digest in golden.files)
+        except ServerFaultError:
+            return False  # the disk does not give it back
+
+
+def manifest_text(manifest: Mapping[str, Any]) -> str:
+    """Return a manifest as its file has it."""
+    return json.dumps(dict(manifest), indent=1, sort_keys=True) + "\n"
 
 
 def profile_of(locale: Mapping[str, str] | None) -> str:

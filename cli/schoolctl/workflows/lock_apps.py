@@ -50,7 +50,7 @@ def commit_of(app: App, *, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
         raise DeclarationError(
             what,
             because=f"{app.url} has no branch `{app.branch}`",
-            hint="correct `branch` under platform.apps in platform.yml",
+            hint="correct `branch` under platform.apps in platform.yml; a tag cannot stand there",
         )
     if answer.returncode != 0:
         raise UnreachableError(

@@ -12,7 +12,7 @@ from schoolctl.errors import SchoolctlError, UnreachableError
 from schoolctl.workflows.bulk import Report
 from schoolctl.workflows.change_school import of_school
 from schoolctl.workflows.claims import new_password
-from schoolctl.workflows.golden_site import MANIFEST, GoldenSite, GoldenSites, profile_of
+from schoolctl.workflows.golden_site import MANIFEST, GoldenSite, GoldenSites, manifest_text, profile_of
 from schoolctl.workflows.new_site import NewSite
 from schoolctl.workflows.step import Progress, Step, run_steps
 
@@ -116,8 +116,7 @@ class MakeGolden:
 
     def _keep(self) -> None:
         self._manifest |= {**self.sites.identity(self.profile), "locale": self.locale}
-        text = json.dumps(self._manifest, indent=1, sort_keys=True) + "\n"
-        self.server.write(f"{self._partial}/{MANIFEST}", text)
+        self.server.write(f"{self._partial}/{MANIFEST}", manifest_text(self._manifest))
         if self.server.exists(self._folder):
             self.server.exchange(self._partial, self._folder)
             self._drop_partial()

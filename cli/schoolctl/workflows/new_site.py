@@ -21,6 +21,18 @@ from schoolctl.workflows.step import Step
 FOLDERS = ("public", "public/files", "private", "private/files", "private/backups", "locks", "logs")
 
 
+class UnusableGoldenError(SchoolctlError):
+    """Report a golden site that no school can begin from, whatever was promised of it."""
+
+    def __init__(self, golden: GoldenSite, because: str) -> None:
+        super().__init__(
+            f"Could not load the golden site `{golden.profile}`",
+            because=because,
+            hint="`schoolctl golden` makes a damaged one anew",
+        )
+        self.golden = golden
+
+
 @dataclass
 class NewSite:
     """What is made for a site before anybody can reach it.
@@ -182,16 +194,12 @@ class NewSite:
             self.server.load_parts(database.load(self.database).argv, golden.files)
         except ServerFaultError as fault:
             if fault.kind == "damaged":
-                raise _unusable(golden, fault.because) from None
+                raise UnusableGoldenError(golden, fault.because) from None
+            raise
+        except CommandFailedError as fault:
+            if because := database.refusal(fault.result.stderr):
+                raise UnusableGoldenError(golden, because) from None
             raise
         found = len(database.bytes_by_table(self.server.run(database.sizes(self.database)).stdout))
         if found != golden.tables:
-            raise _unusable(golden, f"it has {golden.tables} tables, but {found} arrived")
-
-
-def _unusable(golden: GoldenSite, because: str) -> SchoolctlError:
-    return SchoolctlError(
-        f"Could not load the golden site `{golden.profile}`",
-        because=because,
-        hint="`schoolctl golden` makes a damaged one anew; `schoolctl new-school --stock` does without",
-    )
+            raise UnusableGoldenError(golden, f"it has {golden.tables} tables, but {found} arrived")

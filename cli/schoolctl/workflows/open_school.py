@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from schoolctl.remote.server import CLOSED, Server
 from schoolctl.schools.demo import DemoCourse
 from schoolctl.workflows.claims import new_password
 from schoolctl.workflows.golden_site import GoldenSite, GoldenSites
-from schoolctl.workflows.new_site import NewSite
+from schoolctl.workflows.new_site import NewSite, UnusableGoldenError
 from schoolctl.workflows.site_files import SiteFiles
-from schoolctl.workflows.step import Step
+from schoolctl.workflows.step import Progress, Step, run_steps
 from schoolctl.workflows.visitors import expect_answer, unanswered
 
 DOING = "new-school"
@@ -84,12 +85,34 @@ class OpenSchool:
             Step("Close the claim", is_done=lambda: self.server.claim(self.slug) is None, do=making.drop_claim),
         ]
 
-    def find_golden(self) -> bool:
-        """Begin from the best golden site there is; return False if the school needs one and there is none."""
-        if self.is_made():
-            return True
-        self.golden = GoldenSites.of(self.server, self.apps).best_for(self.school["locale"])
-        return self.golden is not None
+    def run(
+        self, progress: Progress, tell: Callable[[str], None], *, stock: bool = False, dry_run: bool = False
+    ) -> bool:
+        """Open it, from the best golden site that can be loaded; return whether anything was done.
+
+        One that cannot is put out of service. stock: app by app, whatever there is; where there is nothing else, that
+        is told in words.
+        """
+        if stock or self.is_made():
+            return run_steps(self.steps(), progress, dry_run=dry_run)
+        sites = GoldenSites.of(self.server, self.apps)
+        while True:
+            self.golden = sites.best_for(self.school["locale"])
+            if self.golden is None:
+                tell(
+                    "No golden site fits, so each app is installed by itself, which takes a minute or more;"
+                    " `schoolctl golden` makes one for the next."
+                )
+            try:
+                return run_steps(self.steps(), progress, dry_run=dry_run)
+            except UnusableGoldenError as fault:
+                # What was half loaded is taken back by now, or cleared by the next first step.
+                tell(
+                    f"The golden site `{fault.golden.profile}` cannot be loaded: {fault.because}."
+                    " No school begins from it until `schoolctl golden` has made it anew."
+                )
+                out = partial(sites.put_out_of_service, fault.golden, fault.because)
+                run_steps([Step(f"Put the golden site `{fault.golden.profile}` out of service", do=out)], progress)
 
     @property
     def slug(self) -> str:

@@ -37,3 +37,28 @@ def test_one_that_cannot_be_made_is_named_with_the_reason(project: Path, server:
     failed = [row for profile, row in rows.items() if profile.startswith("france-fr-")]
     assert [row["result"] for row in failed] == ["failed"]
     assert "France does not work today" in failed[0]["because"]
+
+
+def test_one_that_is_out_of_service_is_named_with_the_reason_and_what_mends_it(
+    project: Path, server: ServerModel
+) -> None:
+    schoolctl(project, RecordingTransport(server), "golden")
+    server.damaged |= {path for path in server.files if path.endswith("/plain/part-1.sql.gz")}
+    assert schoolctl(project, RecordingTransport(server), "new-school", "third", "--domain", "third.example").code == 0
+    rows = json.loads(schoolctl(project, RecordingTransport(server), "golden", "--status", "--json").stdout)
+    because = {row["profile"]: row["out_of_service"] for row in rows}
+    assert "part-1.sql.gz is not what it was" in because.pop("plain")
+    assert list(because.values()) == [None, None]
+    told = schoolctl(project, RecordingTransport(server), "golden", "--status")
+    assert "`plain` is out of service: " in told.stderr
+    assert "`schoolctl golden` makes it anew" in told.stderr
+    for command in ("status", "doctor"):
+        run = schoolctl(project, RecordingTransport(server), command)
+        assert run.code == 1
+        assert "the golden site `plain` is out of service since 2026-" in run.stdout
+        assert "mend it: schoolctl golden\n" in run.stdout
+    server.damaged.clear()
+    assert schoolctl(project, RecordingTransport(server), "golden").code == 0
+    for command in ("status", "doctor"):
+        assert schoolctl(project, RecordingTransport(server), command).code == 0
+    assert schoolctl(project, RecordingTransport(server), "golden", "--status").stderr == ""

@@ -205,6 +205,7 @@ class RecordingTransport:
             "last": last,
             "free": self._do_free(ROOT),
             "refill": self.server.refilled,
+            "unserviceable": self.server.unserviceable(),
             "backups": self._do_backups(),
             "uncertified": [row for row in self.server.standing() if row["alarm"] or row["fault"]],
         }

@@ -91,6 +91,8 @@ class ServerModel:
         self.edge_live: dict[str, str] = {}
         self.edge_refuses: str | None = None
         self.damaged: set[str] = set()
+        # Parts of golden sites that are what they were, and of which MariaDB takes only the first table.
+        self.indigestible: set[str] = set()
         self.free = 50 * 1024**3
         self.sync_ms = 0.5
         self.backups = BackupModel(self, ROOT)
@@ -422,8 +424,21 @@ class ServerModel:
             if self.sha256(path) != wanted:
                 raise ServerFaultError("damaged", f"{path} is not what it was when it was made")
         for path, _ in parts:
-            self.databases[name].tables += json.loads(self.files[path])
+            tables = json.loads(self.files[path])
+            self.databases[name].tables += tables[:1] if path in self.indigestible else tables
+        if self.indigestible.intersection(path for path, _ in parts):
+            return Answer(1, stderr="CREATE TABLE a\nERROR 1273 (HY000) at line 7: Unknown collation: 'no_ci'")
         return Answer()
+
+    def unserviceable(self) -> list[dict[str, Any]]:
+        """Return the golden sites that were put out of service, as the agent tells them."""
+        texts = [self.files[path] for path in sorted(self.files) if re.search("/golden/.*/manifest.json$", path)]
+        manifests = [json.loads(text) for text in texts]
+        return [
+            {"profile": manifest["profile"], **manifest["out_of_service"]}
+            for manifest in manifests
+            if "out_of_service" in manifest
+        ]
 
     # --- the pool ----------------------------------------------------------------------------------------------------
 

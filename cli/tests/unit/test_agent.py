@@ -370,6 +370,18 @@ def test_an_argument_is_never_read_by_a_shell(agent: LocalAgent, root: Path) -> 
     assert not (root / "made").exists()
 
 
+def test_a_document_of_thousands_of_schools_comes_back_whole_and_of_endless_complaints_the_end(
+    agent: LocalAgent,
+) -> None:
+    script = (
+        "import json, sys; print(json.dumps([{'slug': 'x' * 400}] * 5000)); sys.stderr.write('first' + 'e' * 10**6)"
+    )
+    done = agent("run", argv=[sys.executable, "-c", script])
+    assert len(json.loads(done["stdout"])) == 5000
+    assert len(done["stderr"]) == 200_000
+    assert "first" not in done["stderr"]
+
+
 def test_a_program_that_is_not_installed_is_named(agent: LocalAgent) -> None:
     fault = refused(agent, "run", argv=["no-such-program"])
     assert (fault.kind, fault.because) == ("no-program", "no-such-program is not installed on the server")

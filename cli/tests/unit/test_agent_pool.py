@@ -255,6 +255,29 @@ def test_a_part_that_is_not_what_it_was_is_not_loaded(world: World, agent: Local
     assert world.pool("ready") == set()
 
 
+def test_a_part_that_the_disk_does_not_give_back_is_as_good_as_changed(world: World, agent: LocalAgent) -> None:
+    golden = world.golden(agent, 1)
+    part = Path(golden["parts"][1][0])
+    part.unlink()
+    part.mkdir()
+    with pytest.raises(ServerFaultError, match=r"1\.gz cannot be read: ") as fault:
+        agent("load_parts", argv=world.client, parts=golden["parts"])
+    assert fault.value.kind == "damaged"
+
+
+def test_golden_sites_that_are_out_of_service_are_told_and_those_half_put_away_are_not(
+    world: World, agent: LocalAgent
+) -> None:
+    for profile in ("plain", "ireland", "ireland.partial"):
+        world.golden(agent, 1, profile)
+    assert agent("state")["unserviceable"] == []
+    note = {"since": "2026-01-31T02:00:00Z", "because": "0.gz is not what it was"}
+    for profile in ("ireland", "ireland.partial"):
+        manifest = {"profile": "ireland", "out_of_service": note}
+        (world.root / "golden" / "0123456789ab" / profile / "manifest.json").write_text(json.dumps(manifest))
+    assert agent("state")["unserviceable"] == [{"profile": "ireland", **note}]
+
+
 def test_an_agent_that_is_killed_in_mid_load_leaves_what_the_next_filling_drops(
     world: World, start: Callable[[], LocalAgent]
 ) -> None:

@@ -194,8 +194,10 @@ def test_the_shipped_minimums_are_dated_and_explained_for_every_release_line_wit
     assert document["checked"].year >= 2026
     assert set(document["releases"]) == set(toolchains)
     for release in toolchains:
-        for minimum in apps.read_minimums(image_dir / "minimum_versions.yml", release).values():
-            assert apps.VERSION.fullmatch(minimum.version)
+        minimums = apps.read_minimums(image_dir / "minimum_versions.yml", release)
+        assert {"frappe", "erpnext"} <= set(minimums)
+        for minimum in minimums.values():
+            assert minimum.version is None or apps.VERSION.fullmatch(minimum.version)
             assert minimum.reason
             assert minimum.source.startswith("https://")
 
@@ -206,7 +208,17 @@ def test_the_tested_line_refuses_what_the_advisories_name() -> None:
     assert apps.check_versions({"frappe": "15.121.0", "erpnext": "15.106.0"}, minimums, {}) == []
 
 
-def test_a_release_line_without_minimums_is_refused_by_name() -> None:
+def test_each_version_of_a_line_that_nobody_held_against_the_advisories_is_refused_unless_it_is_accepted() -> None:
+    minimums = apps.read_minimums(PROJECT / "templates" / "image" / "minimum_versions.yml", "version-16")
+    found = {"frappe": "16.999.0", "erpnext": "16.1.0", "lms_app": "1.0.0", "hrms": "16.0.0"}
+    refusals = apps.check_versions(found, minimums, {"erpnext": "16.1.0", "frappe": "16.1.0"})
+    assert len(refusals) == 1
+    assert "frappe 16.999.0 may have known holes: no version of version-16 has been held against" in refusals[0]
+    assert 'accept_vulnerable_versions: { frappe: "16.999.0" }' in refusals[0]
+    assert apps.check_versions(found, minimums, {"erpnext": "16.1.0", "frappe": "16.999.0"}) == []
+
+
+def test_a_release_line_that_is_not_listed_is_refused_by_name() -> None:
     with pytest.raises(DeclarationError) as raised:
         apps.read_minimums(PROJECT / "templates" / "image" / "minimum_versions.yml", "version-13")
     assert "version-15, version-16" in raised.value.because

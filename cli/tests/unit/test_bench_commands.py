@@ -89,6 +89,21 @@ def test_what_comes_from_outside_is_loaded_by_the_databases_own_user_in_a_sandbo
     assert command.stdin == f"{SECRET}\n"
 
 
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("CREATE TABLE a\nERROR 1273 (HY000) at line 7: Unknown collation: 'x'", True),
+        ("ERROR 1064 (42000) at line 1: You have an error in your SQL syntax", True),
+        ("ERROR 2013 (HY000) at line 7: Lost connection to server during query", False),
+        ("ERROR 1114 (HY000) at line 7: The table 'tabUser' is full", False),
+        ("Error response from daemon: container 4f is not running", False),
+        ("", False),
+    ],
+)
+def test_what_mariadb_refuses_is_told_from_its_own_failures(said: str, refused: bool) -> None:
+    assert database.refusal(said) == (said.splitlines()[-1] if refused else None)
+
+
 @pytest.mark.parametrize("password", ["", "short", "x' OR '1'='1' -- long", "a" * 65, "back\\slash-long-enough"])
 def test_a_password_that_sql_would_have_to_escape_is_refused(password: str) -> None:
     with pytest.raises(ValueError, match="escape"):

@@ -69,6 +69,10 @@ def test_the_example_is_a_platform_and_says_what_the_defaults_say() -> None:
         ({"egress_allow": ["10.0.8.0/24 accept"]}, "is no address or network"),
         ({"apps": "frappe"}, "platform.apps: must be a list"),
         ({"apps": [{"name": "frappe"}]}, "platform.apps[0]: lacks url, branch"),
+        (
+            {"apps": [{"name": "x", "url": "https://a.example/x", "branch": "a..b"}]},
+            "platform.apps[0].branch: 'a..b' is no name of a branch",
+        ),
         ({"apps": []}, "names no app"),
         ({"lms_app_source": "/home/me/lms_app"}, "platform.lms_app_source: is for labs alone"),
         ({"lms_app_source": "/var/lib/schools-lab/lms_app/../x"}, "platform.lms_app_source: is for labs alone"),

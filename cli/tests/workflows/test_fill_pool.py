@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,17 @@ def test_a_new_school_takes_a_loaded_database_and_loads_nothing(project: Path, s
     assert not [call for call in transport.calls if call.operation == "load_parts"]
     assert server.orphans() == []
     assert transport.leaks() == []
+
+
+@pytest.mark.parametrize(("prepare", "most"), [(with_golden, 48), (with_pool, 45)], ids=["by load", "by pool"])
+def test_a_new_school_takes_no_more_round_trips_than_it_has_work_for(
+    project: Path, server: ServerModel, prepare: Callable[[], Prepare], most: int
+) -> None:
+    prepare()(server, project)
+    transport = RecordingTransport(server)
+    assert schoolctl(project, transport, *OPEN).code == 0
+    asked = [call for call in transport.calls if call.operation not in {"hello", "start"}]
+    assert len(asked) <= most, "\n".join(call.words for call in asked)
 
 
 def test_what_was_taken_is_loaded_again_behind_the_command(project: Path, server: ServerModel) -> None:

@@ -3,16 +3,18 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schoolctl.remote.server import Server
+from schoolctl.transport.session import ServerFaultError
 from schoolctl.workflows.golden_site import FORM, GoldenSite, profile_of, today
 from schoolctl.workflows.make_golden import CLAIM, balanced, most_common
-from tests.support.project import OTHER, open_on, schoolctl, untouched
-from tests.support.recording_transport import Break, CutAtStep, RecordingTransport
+from tests.support.project import OTHER, open_on, schoolctl, set_pool_size, untouched
+from tests.support.recording_transport import Break, Call, CutAtStep, RecordingTransport
 from tests.support.server_model import ROOT, ServerModel
 from tests.workflows.faults import Prepare, each_break, expect_opened_after_each_break, open_schools
 
@@ -21,6 +23,7 @@ GOLDEN = ("--json", "golden")
 OPEN = ("--json", "new-school", SLUG)
 IRELAND = profile_of({"country": "Ireland", "language": "en", "timezone": "Europe/Dublin", "currency": "EUR"})
 FRANCE = profile_of({"country": "France", "language": "fr", "timezone": "Europe/Paris", "currency": "EUR"})
+IN_IRELAND = ("--country=Ireland", "--language=en", "--timezone=Europe/Dublin", "--currency=EUR")
 IMAGE = hashlib.sha256(b"schools/bench:test").hexdigest()
 PLACES = f"{ROOT}/golden/{IMAGE[:12]}"
 
@@ -257,21 +260,135 @@ def test_stock_installs_each_app_even_where_there_is_one(project: Path, server: 
     assert not [call for call in transport.calls if call.operation == "load_parts"]
 
 
-def test_a_damaged_one_is_refused_and_nothing_is_left(project: Path, server: ServerModel) -> None:
-    with_golden()(server, project)
-    server.damaged.add(f"{PLACES}/{IRELAND}/part-2.sql.gz")
-    databases = dict(server.databases)
-    run = schoolctl(project, RecordingTransport(server), *OPEN)
-    assert run.code == 1
-    assert "part-2.sql.gz is not what it was" in run.stderr
-    assert "schoolctl golden" in run.stderr
-    assert server.databases == databases
+def spoilt(server: ServerModel, profile: str, how: str = "damaged") -> None:
+    """Let the second part of a golden site be unfit in one of three ways."""
+    part, path = f"{PLACES}/{profile}/part-2.sql.gz", f"{PLACES}/{profile}/manifest.json"
+    if how == "damaged":
+        server.damaged.add(part)
+    elif how == "indigestible":
+        server.indigestible.add(part)
+    else:
+        kept = manifest(server, profile)
+        server.files[path] = json.dumps({**kept, "tables": int(str(kept["tables"])) + 1})
+
+
+def with_spoilt(*profiles: str, how: str = "damaged") -> Prepare:
+    def prepare(server: ServerModel, project: Path) -> None:
+        with_golden(OTHER)(server, project)
+        for profile in profiles:
+            spoilt(server, profile, how)
+
+    return prepare
+
+
+UNFIT = {
+    "damaged": "part-2.sql.gz is not what it was when it was made",
+    "indigestible": "ERROR 1273 (HY000) at line 7: Unknown collation: 'no_ci'",
+    "short": "tables, but ",
+}
+
+
+def loaded_from(transport: RecordingTransport) -> list[str]:
+    """Return the profile of each golden site that was loaded, or was tried to be."""
+    loads = [call.arguments["parts"] for call in transport.calls if call.operation == "load_parts"]
+    return [parts[0][0].split("/")[-2] for parts in loads]
+
+
+@pytest.mark.parametrize("how", UNFIT)
+def test_one_that_does_not_load_is_told_and_put_out_of_service_and_the_plain_one_is_begun_from(
+    project: Path, server: ServerModel, how: str
+) -> None:
+    with_spoilt(IRELAND, how=how)(server, project)
+    transport = RecordingTransport(server)
+    run = schoolctl(project, transport, *OPEN)
+    assert run.code == 0, run.stderr
+    assert is_open(server)
     assert server.orphans() == []
+    assert transport.leaks() == []
+    assert loaded_from(transport) == [IRELAND, "plain"]
+    assert f"The golden site `{IRELAND}` cannot be loaded: " in run.stderr
+    assert UNFIT[how] in run.stderr
+    assert "schoolctl golden" in run.stderr
+    one, other = (server.databases[server.site_config(slug)["db_name"]].tables for slug in (SLUG, OTHER))
+    assert sorted(one) == sorted(other), "of the load that failed nothing is left"
+    steps = [line["step"] for line in server.operations[max(server.operations)] if "step" in line]
+    assert f"Put the golden site `{IRELAND}` out of service" in steps
+
+
+@pytest.mark.parametrize("how", UNFIT)
+def test_where_none_loads_each_app_is_installed_and_that_is_said(project: Path, server: ServerModel, how: str) -> None:
+    with_spoilt(IRELAND, "plain", how=how)(server, project)
+    transport = RecordingTransport(server)
+    run = schoolctl(project, transport, *OPEN)
+    assert run.code == 0, run.stderr
+    assert is_open(server)
+    assert server.orphans() == []
+    assert loaded_from(transport) == [IRELAND, "plain"]
+    assert [argv for argv in transport.programs if "new-site" in argv]
+    assert "No golden site fits, so each app is installed by itself" in run.stderr
+
+
+def test_one_that_was_put_out_of_service_is_not_tried_again_until_it_is_made_anew(
+    project: Path, server: ServerModel
+) -> None:
+    with_spoilt(IRELAND)(server, project)
+    open_on(server, project, SLUG)
+    transport = RecordingTransport(server)
+    assert schoolctl(project, transport, "new-school", "third", "--domain", "third.example", *IN_IRELAND).code == 0
+    assert loaded_from(transport) == ["plain"]
     server.damaged.clear()
     server.files[f"{PLACES}/{IRELAND}/part-2.sql.gz"] = "[]"
     made = json.loads(schoolctl(project, RecordingTransport(server), *GOLDEN).stdout)
     assert {row["profile"]: row["result"] for row in made}[IRELAND] == "done"
-    assert schoolctl(project, RecordingTransport(server), *OPEN).code == 0
+    transport = RecordingTransport(server)
+    assert schoolctl(project, transport, "new-school", "fourth", "--domain", "fourth.example", *IN_IRELAND).code == 0
+    assert loaded_from(transport) == [IRELAND]
+
+
+def test_one_that_the_disk_does_not_give_back_is_made_anew(project: Path, server: ServerModel) -> None:
+    with_golden()(server, project)
+
+    def is_broken(call: Call) -> None:
+        if call.operation == "hash" and call.arguments["path"].endswith("plain/part-1.sql.gz"):
+            raise ServerFaultError("os", "Input/output error")
+
+    made = json.loads(schoolctl(project, RecordingTransport(server, before_each=is_broken), *GOLDEN).stdout)
+    assert {row["profile"]: row["result"] for row in made} == {
+        "plain": "done",
+        IRELAND: "unchanged",
+        FRANCE: "unchanged",
+    }
+
+
+def test_no_copy_of_one_that_is_out_of_service_is_loaded_for_the_pool(project: Path, server: ServerModel) -> None:
+    with_spoilt(IRELAND)(server, project)
+    open_on(server, project, SLUG)
+    set_pool_size(project, 1)
+    assert schoolctl(project, RecordingTransport(server), "pool").code == 0
+    assert {row["profile"] for row in server.pool()} == {FRANCE}
+
+
+def test_a_database_that_goes_away_in_mid_load_puts_nothing_out_of_service(project: Path, server: ServerModel) -> None:
+    with_golden()(server, project)
+
+    class LosesDatabase(RecordingTransport):
+        def _do_load_parts(self, argv: list[str], parts: list[list[str]]) -> dict[str, Any]:
+            said = "ERROR 2013 (HY000) at line 7: Lost connection to server during query"
+            return {"code": 1, "stdout": "", "stderr": said}
+
+    run = schoolctl(project, LosesDatabase(server), *OPEN)
+    assert run.code == 1
+    assert "ERROR 2013" in run.stderr
+    assert server.unserviceable() == []
+    assert server.orphans() == []
+
+
+@pytest.mark.parametrize("how", Break)
+@pytest.mark.parametrize("spoilt_too", [(), ("plain",)], ids=["then the plain one", "then app by app"])
+def test_a_fall_back_broken_at_any_call_is_completed_by_the_same_command(
+    tmp_path: Path, how: Break, spoilt_too: tuple[str, ...]
+) -> None:
+    expect_opened_after_each_break(tmp_path, with_spoilt(IRELAND, *spoilt_too), OPEN, how)
 
 
 def test_a_school_may_be_allowed_a_single_connection(project: Path, server: ServerModel) -> None:
@@ -301,6 +418,29 @@ def test_apply_opens_missing_schools_from_it_too(project: Path, server: ServerMo
     assert schoolctl(project, transport, "apply", "--all", "--yes").code == 0
     assert is_open(server)
     assert not [argv for argv in transport.programs if "new-site" in argv]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_apply_falls_back_for_each_school_and_says_so(project: Path, server: ServerModel, jobs: str) -> None:
+    with_golden()(server, project)
+    for profile in (IRELAND, "plain"):
+        spoilt(server, profile)
+    rows = project / "inventories/test/group_vars/all/schools.yml"
+    rows.write_text(rows.read_text() + "  third:\n    title: Third\n    domain: third.example\n")
+    run = schoolctl(project, RecordingTransport(server), "apply", "--all", "--yes", "--jobs", jobs)
+    assert run.code == 0, run.stderr
+    assert {SLUG, "third", OTHER} == server.sites()
+    assert server.orphans() == []
+    assert {row["profile"] for row in server.unserviceable()} == {IRELAND, "plain"}
+    for slug in (SLUG, "third"):
+        assert f"{slug}: No golden site fits, so each app is installed by itself" in run.stderr
+    assert f"{OTHER}: No golden site fits" not in run.stderr
+
+
+def test_apply_says_that_no_golden_site_fits(project: Path, server: ServerModel) -> None:
+    run = schoolctl(project, RecordingTransport(server), "apply", SLUG, "--yes")
+    assert run.code == 0
+    assert f"{SLUG}: No golden site fits, so each app is installed by itself" in run.stderr
 
 
 def test_many_schools_through_one_connection_start_frappe_once(project: Path, server: ServerModel) -> None:

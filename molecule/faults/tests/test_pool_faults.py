@@ -2,13 +2,18 @@
 
 import json
 import secrets
+import subprocess
 import time
 
 import pytest
-from journey import Journey
-from test_faults import NOTHING, announcing, kill_at, orphans, run_again, until_answers
+from in_process import InProcess
+from journey import ROOT, Journey
+from test_faults import NOTHING, REFUSED, FailingTransport, announcing, kill_at, orphans, run_again, until_answers
 from test_golden_faults import expect_open
 from test_golden_faults import opening as opening_anywhere
+
+from schoolctl.app import main
+from schoolctl.context import Context
 
 pytestmark = pytest.mark.usefixtures("golden_sites")
 
@@ -43,6 +48,51 @@ def test_a_school_from_the_pool_killed_at_any_step_is_completed(lab: Journey, st
     kill_at(lab, step, *opening(slug))
     run_again(lab, *opening(slug))
     expect_open(lab, slug)
+    whole(lab)
+
+
+def test_a_school_from_the_pool_that_fails_anywhere_leaves_nothing_or_is_completed(
+    lab: InProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slug, nth, found = f"pooled-failing-{RUN}", 0, NOTHING
+    # Once it is in its place, it is a school from a golden site like any other.
+    while not lab.on_server("sh", "-c", f"test -e /srv/schools/sites/{slug} && echo whole || true"):
+        nth += 1
+        assert nth < 100
+        # What a failed one had taken is dropped with it.
+        lab.schoolctl("pool", "--size", "1")
+        transport = FailingTransport(lab, nth)
+        assert main(["--env", lab.name, *opening(slug)], Context(start=ROOT, transport=transport)) == 1
+        assert "… Load the golden site" not in capsys.readouterr().err, "its database came out of the pool"
+        before, found = found, orphans(lab)
+        # What was left by any but the last, after which it is in its place.
+        assert before == NOTHING, f"operation {nth - 1}"
+    assert found["databases"] == set()
+    assert nth > len(OPENING)
+    lab.schoolctl(*opening(slug))
+    expect_open(lab, slug)
+    whole(lab)
+
+
+def test_two_operators_who_take_from_the_pool_at_once_get_a_database_each(lab: Journey) -> None:
+    lab.schoolctl("pool", "--size", "2")
+    waiting = set(lab.on_server("find", "/srv/schools/pool", "-name", "sch*.ready", "-printf", "%f\n").split())
+    slugs = [f"pooled-{who}-{RUN}" for who in ("ann", "bob")]
+    both = [
+        subprocess.Popen(
+            lab.command(*opening(slug)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for slug in slugs
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert {process.returncode for process in both} <= {0, REFUSED}, said
+    for slug in slugs:
+        run_again(lab, *opening(slug))
+        expect_open(lab, slug)
+    databases = {row["slug"]: row["database"] for row in lab.json("schools")}
+    taken = {f"{databases[slug]}.ready" for slug in slugs}
+    assert len(taken) == 2
+    assert taken <= waiting
     whole(lab)
 
 

@@ -1,5 +1,6 @@
 """The journey of two schools, as an operator lives it: each test goes on where the last one ended."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import golden_traces
 import paramiko
 import pytest
 import twins
@@ -22,7 +24,7 @@ from schoolctl.transport.ssh import SshTransport
 TECH, CUISINE = "tech-school", "cuisine-school"
 TECH_HOST, CUISINE_HOST = "tech-school.com", "cuisine-school.com"
 NEW_NAME = "tech-school.example"
-TWIN = "tech-twin"
+TWIN, OTHER_TWIN = "tech-twin", "other-twin"
 # The first school is made app by app, the second one begins from a golden site.
 BOTH_WAYS = (TECH, CUISINE)
 ODD_TITLE = 'L\'"École" \\ 100 % à {elle}'
@@ -32,7 +34,19 @@ def school(lab: Journey, slug: str) -> dict[str, object]:
     return next(row for row in lab.json("schools") if row["slug"] == slug)
 
 
-def test_two_declared_schools_open_and_say_their_address_and_password_once(lab: Journey) -> None:
+@pytest.fixture(scope="module")
+def overheard() -> set[str]:
+    """Secrets and names of the sites that golden sites were made from; filled by the first test."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def secrets_of_twins() -> dict[str, dict[str, str]]:
+    """What was secret in schools that are closed by now, by how they were made; each test adds its own."""
+    return {}
+
+
+def test_two_declared_schools_open_and_say_their_address_and_password_once(lab: Journey, overheard: set[str]) -> None:
     for slug, host in ((TECH, TECH_HOST), (CUISINE, CUISINE_HOST)):
         opened = lab.json("new-school", slug)
         assert opened["changed"]
@@ -42,10 +56,26 @@ def test_two_declared_schools_open_and_say_their_address_and_password_once(lab: 
         assert page is not None
         assert page.status == 200
         # The first one is made app by app; the second begins from a golden site.
-        lab.schoolctl("golden", timeout=1800)
+        overheard |= golden_traces.make_golden_sites(lab)
 
 
-def test_a_school_from_a_golden_site_is_like_one_that_was_made_app_by_app(lab: Journey) -> None:
+def test_golden_sites_hold_no_secret_and_no_name_of_the_sites_they_were_made_from(
+    lab: Journey, overheard: set[str]
+) -> None:
+    assert len(overheard) >= 10, "a site has a name, a database, two passwords and a key, and there are three"
+    names = golden_traces.names_of_where_they_were_made(lab)
+    found = golden_traces.searched(lab, {golden_traces.SURE, *overheard, *names})
+    assert len(found.profiles) == 3
+    assert found.words == [golden_traces.SURE]
+    assert found.forms == []
+    assert golden_traces.unknown_to_the_apps(lab, found.addresses) == []
+    assert "tabUser" in found.filled
+    assert set(found.filled) & golden_traces.EMPTY == set()
+
+
+def test_a_school_from_a_golden_site_is_like_one_that_was_made_app_by_app(
+    lab: Journey, secrets_of_twins: dict[str, dict[str, str]]
+) -> None:
     row = lab.project.schools()[TECH]
     assert row.locale is not None
     place = [f"--{part}={getattr(row.locale, part)}" for part in ("country", "language", "timezone", "currency")]
@@ -59,17 +89,26 @@ def test_a_school_from_a_golden_site_is_like_one_that_was_made_app_by_app(lab: J
             lab.schoolctl("bench", slug, "--", "execute", "frappe.utils.global_search.sync_global_search")
     one, other = str(school(lab, TECH)["database"]), str(school(lab, TWIN)["database"])
     assert twins.differences(lab, one, other) == []
-    assert twins.shared_secrets(lab, one, other) == []
-    keys = [
-        json.loads(lab.on_server("cat", f"/srv/schools/sites/{slug}/site_config.json"))["encryption_key"]
-        for slug in (TECH, TWIN)
-    ]
-    assert keys[0] != keys[1]
-    lab.schoolctl("close-school", TWIN, "--keep-days", "0", "--yes", "--confirm", TWIN)
+    # A second one that is loaded from the same; what was loaded for the pool meanwhile is for a later test.
+    lab.schoolctl("pool", "--size", "0")
+    opened = lab.schoolctl("new-school", OTHER_TWIN, "--domain", f"{OTHER_TWIN}.example", *said).stderr
+    assert "✓ Load the golden site" in opened
+    for slug in (TECH, TWIN, OTHER_TWIN):
+        secrets_of_twins[slug] = twins.secrets_of(lab, slug)
+    expect_nothing_shared(secrets_of_twins)
+    for slug in (TWIN, OTHER_TWIN):
+        lab.schoolctl("close-school", slug, "--keep-days", "0", "--yes", "--confirm", slug)
+
+
+def expect_nothing_shared(secrets_of: dict[str, dict[str, str]]) -> None:
+    """Fail if two schools have a secret in common; say where it stands, and never what it is."""
+    for (one, first), (other, second) in itertools.combinations(secrets_of.items(), 2):
+        assert len({*first.values()}) > len(twins.SECRET_SETTINGS), f"{one} has hashes of passwords"
+        assert {first[secret] for secret in {*first} & {*second}} == set(), f"{one} and {other}"
 
 
 def test_an_odd_title_goes_wherever_the_golden_company_stood_in_one_from_the_pool_too(
-    lab: Journey,
+    lab: Journey, secrets_of_twins: dict[str, dict[str, str]]
 ) -> None:
     if not lab.is_real:
         pytest.skip("the stand-in bench has no ERPNext")
@@ -91,6 +130,7 @@ def test_an_odd_title_goes_wherever_the_golden_company_stood_in_one_from_the_poo
     total, named, companies = map(int, accounts[0].split())
     assert total == named > 50
     assert companies == 1
+    expect_nothing_shared({**secrets_of_twins, "out of the pool": twins.secrets_of(lab, TWIN)})
     lab.schoolctl("close-school", TWIN, "--keep-days", "0", "--yes", "--confirm", TWIN)
 
 

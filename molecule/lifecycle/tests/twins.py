@@ -1,5 +1,6 @@
 """Compare two schools that were made with the same parameters in different ways: every table, column, index and row."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -32,8 +33,26 @@ HISTORIES = {
 # Fields of single DocTypes that are moments, and where the stand-in bench keeps what the real one has in Redis.
 SINGLE_MOMENTS = {"creation", "end_time", "modified", "start_time"}
 PASSING = "Stand-in Login Key"
-# Secrets, by table and column: no two schools may share one.
-SECRETS = {"__Auth": "password", "tabUser": "api_secret", "tabUser Social Login": "userid"}
+# Secrets, by table and column: no two schools may share one. Hashes have their salts in them.
+SECRETS = {
+    "__Auth": {"password"},
+    "tabAcademy Invitation": {"token_hash"},
+    "tabDocument Share Key": {"key"},
+    "tabOAuth Authorization Code": {"authorization_code", "code_challenge"},
+    "tabOAuth Bearer Token": {"access_token", "refresh_token"},
+    "tabOAuth Client": {"client_id", "client_secret"},
+    "tabSessions": {"sid"},
+    "tabToken Cache": {"access_token", "refresh_token"},
+    "tabUser": {"api_key", "api_secret", "reset_password_key"},
+    "tabUser Invitation": {"key"},
+    "tabUser Social Login": {"userid"},
+    "tabWebhook": {"webhook_secret"},
+}
+# And in its site_config.json; whatever else is there has to be none.
+SECRET_SETTINGS = {"db_name", "db_password", "encryption_key"}
+SETTINGS = {"db_type", "host_name"}
+# What separates the parts of a hash, of which each by itself may tell of a school.
+_HASH = "$"
 
 Row = Mapping[str, str | None]
 Table = list[Row]
@@ -53,14 +72,26 @@ def differences(lab: Journey, one: str, other: str) -> list[str]:
     return found
 
 
-def shared_secrets(lab: Journey, one: str, other: str) -> list[str]:
-    """Return the name of each secret that two databases share."""
-    first, second = contents(lab, one), contents(lab, other)
-    found = []
-    for table, column in SECRETS.items():
-        values = [{row.get(column) for row in tables.get(table, [])} - {None, ""} for tables in (first, second)]
-        if values[0] & values[1]:
-            found.append(f"{table}.{column}")
+def secrets_of(lab: Journey, slug: str) -> dict[str, str]:
+    """Return each secret of a school, hashes and their salts apart, with where it stands."""
+    config = json.loads(lab.on_server("cat", f"/srv/schools/sites/{slug}/site_config.json"))
+    unknown = {key for key, value in config.items() if isinstance(value, str)} - SECRET_SETTINGS - SETTINGS
+    assert unknown == set(), f"are these secrets of `{slug}`?"
+    found = {config[key]: key for key in SECRET_SETTINGS}
+    wanted = {(table, column) for table, columns in SECRETS.items() for column in columns}
+    names = lab.sql("information_schema", NAMES % (config["db_name"], "', '".join(SECRETS)))
+    there = {tuple(line.split("\t")) for line in names} & wanted
+    assert ("__Auth", "password") in there
+    script = "".join(
+        f"SELECT '{table}.{column}', HEX(`{column}`) FROM `{table}` WHERE `{column}` <> '';\n"  # noqa: S608 - the list's
+        for table, column in sorted(there)
+    )
+    for line in lab.sql(config["db_name"], script):
+        place, value = line.split("\t")
+        text = bytes.fromhex(value).decode()
+        # Stars stand where a secret is kept in `__Auth`; what begins as a hash names its kind and its rounds first.
+        parts = text.split(_HASH)[3:] if text.startswith(_HASH) else [text]
+        found |= {part: place for part in parts if part.strip("*")}
     return found
 
 
@@ -68,6 +99,7 @@ COLUMNS = (
     "SELECT table_name, column_name, column_type, is_nullable, COALESCE(column_default, '-'), collation_name"
     " FROM columns WHERE table_schema = '%s';"
 )
+NAMES = "SELECT table_name, column_name FROM columns WHERE table_schema = '%s' AND table_name IN ('%s');"
 INDEXES = (
     "SELECT table_name, index_name, seq_in_index, column_name, non_unique, COALESCE(sub_part, '-')"
     " FROM statistics WHERE table_schema = '%s';"

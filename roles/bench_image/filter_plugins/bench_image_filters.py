@@ -21,10 +21,17 @@ def bench_image_locked(text: str) -> list[dict[str, str]]:
 
 
 def bench_image_refusals(
-    found: Mapping[str, str], minimums: Mapping[str, Any], accepted: Mapping[str, str]
+    found: Mapping[str, str], lines: Mapping[str, Mapping[str, Any]], release: str, accepted: Mapping[str, str]
 ) -> list[str]:
-    """Return one sentence for each app that is too old and not accepted at exactly this version."""
-    return apps.check_versions(found, apps.parse_minimums(minimums), accepted)
+    """Return one sentence for each app that is too old and not accepted at exactly this version.
+
+    lines: what minimum_versions.yml says of each release line.
+    """
+    try:
+        minimums = apps.minimums_of(lines, release)
+    except SchoolctlError as fault:
+        raise AnsibleFilterError(str(fault)) from fault
+    return apps.check_versions(found, minimums, accepted)
 
 
 class FilterModule:
