@@ -15,18 +15,29 @@ from werkzeug.wrappers import Response
 
 from lms_app import compiled
 from lms_app.deadlocks import tried_again
+from lms_app.overrides.visitor_page import FIRST
 from lms_app.services import access, branding, cover, dates, grading_queue, reasons, rights, teaching
 
 LONGEST_FILE = 2_000_000
 STATUS = {rights.UNKNOWN: 404}
+# The page that stands where there is none.
+MISSING = "learn/missing"
 
 
 class LearnPage(TemplatePage):
     """The page renderer of these pages; see Frappe's `page_renderer` hook. It lets a page choose its status."""
 
     def can_render(self) -> bool:
-        """Say whether this is one of the pages."""
-        return self.path.split("/")[0] in ("learn", "teach", "verify") and bool(super().can_render())
+        """Say whether this is one of the pages, or an address below them where there is nothing: MISSING says so then.
+
+        What the school has made itself at such an address is left to Frappe.
+        """
+        if self.path.split("/")[0] not in ("learn", "teach", "verify"):
+            return False
+        if not super().can_render() and not any(kind(self.path).can_render() for kind in FIRST):
+            self.path = MISSING
+            self.set_template_path()
+        return bool(super().can_render())
 
     def init_context(self) -> None:
         """Begin with nothing: what Frappe's own pages begin with takes longer than all else on ERPNext.

@@ -95,6 +95,26 @@ class TestPages(SiteTestCase):
             self.assertEqual(answer.status_code, 403)
             self.assertNotIn(course.title, text(answer))
 
+    def test_where_there_is_nothing_the_school_says_so_itself(self):
+        for path in ("/learn/no-such-page", "/learn/c/soups/and/more", "/teach/no-such-page", "/verify/no/such"):
+            for key in ("", self.key):
+                answer = ask(path, key=key)
+                self.assertEqual(answer.status_code, 404, path)
+                self.assertIn('<a class="brand" href="/learn">', text(answer))
+                self.assertIn("<h1>There is nothing at this address.</h1>", text(answer))
+
+    def test_what_a_school_makes_itself_below_our_addresses_is_shown(self):
+        made = {"doctype": "Web Page", "title": "Our house", "route": "learn/our-house", "published": 1}
+        page = frappe.get_doc({**made, "content_type": "Rich Text", "main_section": "By the river"}).insert()
+        frappe.db.commit()
+        try:
+            answer = ask("/learn/our-house")
+            self.assertEqual(answer.status_code, 200)
+            self.assertIn("By the river", text(answer))
+        finally:
+            page.delete()
+            frappe.db.commit()
+
     def test_who_has_to_log_in_is_led_there_and_back(self):
         for path in (f"/learn/c/{self.hidden.slug}", "/learn/me", "/learn/me/settings"):
             answer = ask(path)

@@ -4,10 +4,9 @@ import json
 import re
 from urllib.parse import urlsplit
 
+from lively import DONE, Lively
 from playwright.sync_api import expect
-from visits import BREAD, CIRCUITS, COURSES, School, ask, join, tab_to, token_of
-
-PHONE = {"width": 360, "height": 780}
+from visits import BREAD, CIRCUITS, COURSES, PHONE, School, join, tab_to
 
 
 def test_a_guest_without_javascript_finds_a_course_and_reads_its_free_lesson(tech: School) -> None:
@@ -83,6 +82,28 @@ def test_a_note_is_said_to_be_saved_and_found_on_another_device(tech: School) ->
         expect(page.get_by_role("textbox", name="My note")).to_have_value("push, not flow")
 
 
+def test_a_lesson_asks_before_it_calls_another_host_and_helps_who_cooks(tech: School, lively: Lively) -> None:
+    with tech.window(lively.people[DONE]) as page:
+        page.route(
+            "https://www.geogebra.org/**", lambda route: route.fulfill(content_type="text/html", body="<p>Play</p>")
+        )
+        page.clock.install()
+        page.goto(f"/learn/c/{lively.names['slug']}/l/{lively.names['second']}")
+        expect(page.locator("iframe")).to_have_count(0)
+        page.get_by_role("button", name="Show it").press("Enter")
+        expect(page.frame_locator("iframe").get_by_text("Play")).to_be_visible()
+        page.get_by_label("servings").fill("6")
+        expect(page.locator(".amount")).to_have_text(["300", "150", "3"])
+        timer = page.locator(".timer")
+        timer.press("Enter")
+        page.clock.fast_forward("11:30")
+        expect(timer).to_have_text(re.compile(r"^0:\d\d$"))
+        page.clock.fast_forward("00:31")
+        expect(timer).to_have_text("0:00")
+        expect(timer).to_have_class(re.compile("over"))
+        page.locator("video").evaluate("async (film) => { film.muted = true; await film.play(); }")
+
+
 def test_an_invitation_leads_a_guest_through_the_login_into_the_course(cuisine: School) -> None:
     course = cuisine.course(BREAD)
     made = cuisine.manage("POST", "/api/method/lms_app.api.enrolment.invite", {"course": course})
@@ -149,9 +170,8 @@ def test_a_pupil_takes_what_is_kept_away_and_has_it_removed(tech: School) -> Non
 
 def test_a_session_of_one_school_is_nobody_in_the_other(tech: School, cuisine: School) -> None:
     pupil = tech.person("ana")
+    assert tech.ask_as(pupil, "GET", "/api/method/frappe.auth.get_logged_user")["message"] == pupil
     with tech.window(pupil) as page:
-        token_of(page)
-        assert ask(page, "GET", "/api/method/frappe.auth.get_logged_user")["message"] == pupil
         session = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "sid")
     with cuisine.window() as page:
         page.context.add_cookies([{"name": "sid", "value": session, "url": cuisine.root}])
