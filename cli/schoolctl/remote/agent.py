@@ -1170,7 +1170,9 @@ class Agent:
             return None, None, {}
         rows = [line.split("\t") for line in answer]
         limits = {row[1]: int(row[2]) for row in rows if row[0] == "user"}
-        titles = {row[1]: bytes.fromhex(row[2]).decode(errors="replace") for row in rows if row[0] == "title"}
+        # A school that has emptied its name, or is being made, has none.
+        named = [row[1:] for row in rows if row[0] == "title" and row[2] != "NULL"]
+        titles = {database: bytes.fromhex(name).decode(errors="replace") for database, name in named}
         for site in own:
             site["connections"] = limits.get(site["database"])
             site["title"] = titles.get(site["database"])

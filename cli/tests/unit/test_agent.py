@@ -601,6 +601,20 @@ title\tsch0123456789ab\tC389636F6C65
 """
 
 
+def test_a_school_without_a_name_hides_none(start: Start, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "answers").write_text("up\ntitle\tsch0123456789ab\tNULL\ntitle\tsch0123456789ac\tC389636F6C65\n")
+    program(tmp_path / "bin", "docker", f"case $1 in ps) ;; *) cat >/dev/null; cat {tmp_path}/answers;; esac")
+    for name, database in (("nameless", "sch0123456789ab"), ("named", "sch0123456789ac")):
+        (root / "sites" / name).mkdir()
+        (root / "sites" / name / "site_config.json").write_text(json.dumps({"db_name": database}))
+
+    argv = ["docker", "exec", "-i", "schools-db", "mariadb"]
+    found = start(tmp_path / "bin")("survey", database_argv=argv, config_keys=[])
+
+    assert {name: site["title"] for name, site in found["sites"].items()} == {"nameless": None, "named": "École"}
+
+
 def test_a_survey_tells_facts_and_no_secrets(start: Start, root: Path, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     row = json.dumps({"Names": "schools-web", "Image": "schools/bench:1", "State": "running", "Status": "Up"})
