@@ -28,7 +28,9 @@ def keep_heads() -> None:
 
 def put_back() -> None:
     """Let heads and feet be repeated again, if it was us who changed that."""
-    if frappe.db.get_single_value("Academy Settings", "keeps_heads"):
+    # The app can be removed from a site that was not migrated to the field yet.
+    is_known = frappe.get_meta("Academy Settings").has_field("keeps_heads")
+    if is_known and frappe.db.get_single_value("Academy Settings", "keeps_heads"):
         frappe.db.set_single_value("Print Settings", "repeat_header_footer", 1)
         frappe.db.set_single_value("Academy Settings", "keeps_heads", 0)
 

@@ -15,6 +15,7 @@ def prefer(mails_about_enrolment: bool, mails_about_progress: bool) -> None:
 
 
 @frappe.whitelist(methods=["POST"])
+@tried_again
 def prefer_as_teacher(mails_about_requests: bool, mails_about_work: bool) -> None:
     """Choose which mails one gets who teaches."""
     access.to_teach(frappe.session.user)

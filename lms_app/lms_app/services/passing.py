@@ -24,6 +24,8 @@ from lms_app.services.assignment_content import ASSIGNMENT, SUBMISSION
 from lms_app.services.quiz_content import ATTEMPT, QUIZ
 
 LESSON = "Academy Lesson"
+# So many are completed at once: whoever learns in the course waits meanwhile, and some are written a mail.
+AT_ONCE = 50
 
 
 def judge_quiz(quiz: str) -> None:
@@ -58,18 +60,30 @@ def judge_assignment(assignment: str) -> None:
     _complete_by("assignment", assignment)
 
 
-def complete(lesson: str) -> None:
-    """Complete a lesson for everybody who did what it asks for now, in a course that they are learning in."""
+def complete(lesson: str, after: str = "") -> None:
+    """Complete a lesson for everybody who did what it asks for now, in a course that they are learning in.
+
+    Only the first are completed now, the others by jobs. after: the last enrolment that was seen to, in their order.
+    """
     asked = frappe.db.get_value(LESSON, lesson, ["course", "completion_rule", "quiz", "assignment"], as_dict=True)
-    meets = _MEETS.get(asked.completion_rule)
-    if meets is None:
+    if asked is None or asked.completion_rule not in _MEETS:
         return
     learning = _lock_pupils(asked.course)
+    meets = _MEETS[asked.completion_rule](asked)
     done = {"lesson": lesson, "is_completed": 1}
     completed = {*frappe.get_all(progress.PROGRESS, done, pluck="enrollment")}
-    for enrollment, own in _by_enrolment(asked).items():
-        if enrollment in learning and enrollment not in completed and meets(asked, own):
-            progress.fulfil(enrollment, lesson)
+    found = _by_enrolment(asked)
+    due = sorted(one for one in found if one > after and one in learning and one not in completed and meets(found[one]))
+    for enrollment in due[:AT_ONCE]:
+        progress.fulfil(enrollment, lesson)
+    if len(due) > AT_ONCE:
+        frappe.enqueue(
+            "lms_app.services.passing.complete",
+            queue="long",
+            enqueue_after_commit=True,
+            lesson=lesson,
+            after=due[AT_ONCE - 1],
+        )
 
 
 def _complete_by(field: str, name: str) -> None:
@@ -120,22 +134,26 @@ def _by_enrolment(asked: frappe._dict) -> dict[str, list[frappe._dict]]:
     return found
 
 
-def _has_passed_quiz(asked: frappe._dict, own: Sequence[frappe._dict]) -> bool:
+# Says of what a pupil did whether it is enough.
+_Verdict = Callable[[Sequence[frappe._dict]], bool]
+
+
+def _by_passed_quiz(asked: frappe._dict) -> _Verdict:
     told = quiz_content.of(asked.quiz)
-    return attempts.is_passed(grading.result(told, [*own]), told.pass_percent)
+    return lambda own: attempts.is_passed(grading.result(told, [*own]), told.pass_percent)
 
 
-def _has_handed_in(_: frappe._dict, own: Sequence[frappe._dict]) -> bool:
-    return any(row.state != assignments.DRAFT for row in own)
+def _by_handed_in(_: frappe._dict) -> _Verdict:
+    return lambda own: any(row.state != assignments.DRAFT for row in own)
 
 
-def _has_passed_assignment(asked: frappe._dict, own: Sequence[frappe._dict]) -> bool:
+def _by_passed_assignment(asked: frappe._dict) -> _Verdict:
     told = assignment_content.of(asked.assignment)
-    return attempts.is_passed(assignment_grading.result(told, own), told.pass_percent)
+    return lambda own: attempts.is_passed(assignment_grading.result(told, own), told.pass_percent)
 
 
-_MEETS: dict[str, Callable[[frappe._dict, Sequence[frappe._dict]], bool]] = {
-    completion.QUIZ: _has_passed_quiz,
-    completion.SUBMITTED: _has_handed_in,
-    completion.GRADED: _has_passed_assignment,
+_MEETS: dict[str, Callable[[frappe._dict], _Verdict]] = {
+    completion.QUIZ: _by_passed_quiz,
+    completion.SUBMITTED: _by_handed_in,
+    completion.GRADED: _by_passed_assignment,
 }

@@ -182,7 +182,7 @@ def take(course: str, text: str, by: str) -> dict[str, int]:
 
 def count(by: str, times: int = 1) -> None:
     """Count that a teacher brings people; raises RefusedError for more than anybody needs in a day."""
-    limits.count("bring", by, most=BROUGHT_A_DAY, seconds=limits.A_DAY, times=times)
+    limits.count("bring", by, most=BROUGHT_A_DAY, seconds=limits.A_DAY, times=times, with_rollback=True)
 
 
 def export(course: str) -> str:

@@ -31,6 +31,8 @@ _IN_WORDS = (
 )
 # Tables without a form: the same.
 _BARE = (("__Auth", "doctype", "name"), ("__global_search", "doctype", "name"), ("__UserSettings", "doctype", None))
+# What is set up for a DocType, and names a document only to try it on.
+_SET_UP = frozenset({"Webhook"})
 # What is somebody's own and only points to a document, as a mailbox does.
 _KEPT = frozenset({"Email Account", "IMAP Folder", "User Type"})
 # What Frappe writes into the row of a document itself.
@@ -47,7 +49,7 @@ class Place:
 
 
 def places() -> list[Place]:
-    """Return every place of Frappe's where rows are about documents; files first, whose removal leaves a comment."""
+    """Return every place of Frappe's where rows are about documents."""
     links = _fields({"fieldtype": "Link", "options": "DocType"})
     dynamic = {(doctype, options): field for doctype, field, options in _fields({"fieldtype": "Dynamic Link"})}
     found = {
@@ -57,48 +59,65 @@ def places() -> list[Place]:
     found |= {(doctype, field): names for doctype, field, names in _IN_WORDS}
     with_rows = _with_rows()
     known = [Place(doctype, field, names) for (doctype, field), names in found.items() if doctype in with_rows]
-    return sorted(known, key=lambda place: (place.doctype != "File", place.doctype, place.field))
+    return sorted(known, key=lambda place: (place.doctype, place.field))
 
 
 def remove(doctype: str, filters: Mapping[str, Any]) -> None:
     """Remove rows for good, whatever they are, with those inside them and the files that hang on them."""
-    names = frappe.get_all(doctype, filters, pluck="name")
-    if not names:
-        return
-    # Their own way takes them from the disk as well.
-    files = names if doctype == "File" else _files(doctype, names)
-    for file in files:
-        frappe.delete_doc("File", file, ignore_permissions=True, force=True, delete_permanently=True)
-    for table in frappe.get_meta(doctype).get_table_fields():
-        frappe.db.delete(table.options, {"parenttype": doctype, "parent": ("in", names)})
-    frappe.db.delete(doctype, {"name": ("in", names)})
+    _remove_files(_taken_out(doctype, filters))
 
 
 def remove_about(documents: Mapping[str, Sequence[str]]) -> None:
     """Remove all that Frappe keeps about documents, by DocType; the documents stay, or are removed by others."""
-    found = places()
-    for doctype, names in documents.items():
-        wanted = ("in", [*names, ""])
+    found = [place for place in places() if place.names and place.doctype not in _SET_UP]
+    files: list[str] = []
+    # An empty name would be that of every row that is about no document, such as an export of a whole list.
+    about = {doctype: ("in", [*names]) for doctype, names in documents.items() if names}
+    for doctype, wanted in about.items():
         for place in found:
-            if place.names:
-                remove(place.doctype, {place.field: doctype, place.names: wanted})
+            files += _taken_out(place.doctype, {place.field: doctype, place.names: wanted})
         for table, field, by in _BARE:
             if by:
                 frappe.db.delete(table, {field: doctype, by: wanted})
+    _remove_files(files)
+    # Frappe writes down of each file that it was there.
+    for doctype, wanted in about.items():
+        frappe.db.delete("Comment", {"reference_doctype": doctype, "reference_name": wanted})
 
 
 def remove_all_about(doctypes: Iterable[str]) -> None:
     """Remove all that Frappe keeps about DocTypes and their documents, but for what it removes with them itself."""
     wanted = ("in", [*doctypes])
+    files: list[str] = []
     for place in places():
         if place.doctype in _KEPT:
             frappe.db.set_value(place.doctype, {place.field: wanted}, place.field, None, update_modified=False)
         else:
-            remove(place.doctype, {place.field: wanted})
+            files += _taken_out(place.doctype, {place.field: wanted})
+    _remove_files(files)
+    frappe.db.delete("Comment", {"reference_doctype": wanted})
     for table, field, _by in _BARE:
         frappe.db.delete(table, {field: wanted})
     for doctype, field, _options in _fields({"fieldtype": "Link", "options": "DocType"}):
         frappe.db.delete("Singles", {"doctype": doctype, "field": field, "value": wanted})
+
+
+def _taken_out(doctype: str, filters: Mapping[str, Any]) -> list[str]:
+    """Remove rows, with those inside them; return the files that are among them or hang on them, which stay yet."""
+    names = frappe.get_all(doctype, filters, pluck="name")
+    if not names or doctype == "File":
+        return names
+    files = _files(doctype, names)
+    for table in frappe.get_meta(doctype).get_table_fields():
+        frappe.db.delete(table.options, {"parenttype": doctype, "parent": ("in", names)})
+    frappe.db.delete(doctype, {"name": ("in", names)})
+    return files
+
+
+def _remove_files(names: Iterable[str]) -> None:
+    """Remove files by their own way, which takes them from the disk as well: at last, for nothing brings them back."""
+    for name in dict.fromkeys(names):
+        frappe.delete_doc("File", name, ignore_permissions=True, force=True, delete_permanently=True)
 
 
 def _fields(filters: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -108,7 +127,7 @@ def _fields(filters: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def _rows(doctype: str, filters: Mapping[str, str], of: str) -> list[frappe._dict]:
-    return frappe.get_all(doctype, {**filters}, [of, "fieldname", "options"])
+    return frappe.get_all(doctype, {**filters, "is_virtual": 0}, [of, "fieldname", "options"])
 
 
 def _with_rows() -> set[str]:

@@ -1,4 +1,5 @@
 import json
+from unittest.mock import patch
 
 import frappe
 
@@ -129,6 +130,37 @@ class TestPrivacy(SiteTestCase):
             self.assertEqual(self.beside(doctype, names), set(), doctype)
         written = {"Comment", "Communication", "DocShare", "Email Queue", "File", "Tag Link", "ToDo"}
         self.assertLessEqual(written, self.beside("Academy Enrollment", others))
+
+    def test_what_is_about_no_single_document_stays(self):
+        hook = frappe.get_doc(
+            {
+                "doctype": "Webhook",
+                "webhook_doctype": "Academy Enrollment",
+                "webhook_docevent": "on_update",
+                "request_url": "https://crm.example/hook",
+                "request_method": "POST",
+            }
+        ).insert()
+        seen = frappe.get_doc({"doctype": "Access Log", "export_from": "Academy Enrollment", "user": self.other})
+        seen.db_insert()
+        privacy.erase(self.user, self.user)
+        self.assertTrue(frappe.db.exists("Webhook", hook.name))
+        self.assertTrue(frappe.db.exists("Access Log", seen.name))
+
+    def test_files_leave_the_disk_when_nothing_else_is_left_to_remove(self):
+        student = students.find(self.user)
+        self.write_beside(frappe.get_doc("Academy Student", student))
+        left = []
+        real = frappe.delete_doc
+
+        def noted(doctype, name, **how):
+            left.append(self.beside("Academy Student", [student]) - {"File", "Comment"})
+            return real(doctype, name, **how)
+
+        with patch.object(frappe, "delete_doc", noted):
+            privacy.erase(self.user, self.user)
+        self.assertTrue(left)
+        self.assertEqual([one for one in left if one], [])
 
     def test_what_staff_wrote_beside_a_row_that_stays_is_removed_as_well(self):
         row = access.enrolment_of(self.user, self.course.name)

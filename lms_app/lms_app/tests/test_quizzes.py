@@ -12,6 +12,7 @@ from lms_app.services import (
     enrolment,
     grading,
     notify,
+    passing,
     privacy,
     quiz_content,
     quiz_engine,
@@ -251,6 +252,16 @@ class TestAnswering(QuizCase):
             for _ in range(2):
                 frappe.get_doc({"doctype": "Academy Override", **given}).insert(ignore_permissions=True)
 
+    def test_an_override_that_would_leave_no_time_is_refused_whichever_date_is_the_quizs_own(self):
+        now = now_datetime()
+        quiz = self.quiz(SHORT, opens_on=now, closes_on=add_to_date(now, days=2))
+        given = {"student": students.find(self.user), "course": quiz.course, "item_type": "Academy Quiz"}
+        given |= {"doctype": "Academy Override", "item": quiz.name}
+        for dates in ({"opens_on": add_to_date(now, days=3)}, {"closes_on": add_to_date(now, days=-1)}):
+            with self.assertRaisesRegex(frappe.ValidationError, "cannot close before it opens"):
+                frappe.get_doc({**given, **dates}).insert(ignore_permissions=True)
+        frappe.get_doc({**given, "opens_on": add_to_date(now, days=1)}).insert(ignore_permissions=True)
+
     def test_other_times_of_a_quiz_hold_for_attempts_that_have_begun(self):
         quiz = self.quiz(SHORT, time_limit=10)
         attempt = quiz_engine.start(self.user, quiz.name)
@@ -355,6 +366,27 @@ class TestGrading(QuizCase):
         self.assertTrue(quiz_pages.quiz_page(quiz.name, self.user).is_passed)
         self.assertEqual(self.state(quiz), "Completed")
         self.assertEqual(frappe.db.count("Academy Event", {"object_name": quiz.name, "verb": "passed"}), 1)
+
+    def test_where_many_pass_at_once_some_are_completed_now_and_the_others_by_jobs(self):
+        quiz, _attempt = self.half_right()
+        users = [self.user, *(school.person(name) for name in ("bo", "cy"))]
+        for user in users[1:]:
+            enrolment.join(user, quiz.course)
+            attempt = quiz_engine.start(user, quiz.name)
+            quiz_engine.save(user, attempt, 1, self.option(attempt, "Flour"), 1)
+            quiz_engine.submit(user, attempt)
+        jobs = []
+        with (
+            patch.object(passing, "AT_ONCE", 2),
+            patch.object(frappe, "enqueue", side_effect=lambda method, **given: jobs.append((method, given))),
+        ):
+            self.changed(quiz, pass_percent=50)
+            ours = [given for method, given in jobs if method == "lms_app.services.passing.complete"]
+            states = sorted(access.enrolment_of(user, quiz.course).state for user in users)
+            self.assertEqual(states, ["Active", "Completed", "Completed"])
+            self.assertEqual([given["enqueue_after_commit"] for given in ours], [True])
+            passing.complete(ours[0]["lesson"], ours[0]["after"])
+        self.assertEqual({access.enrolment_of(user, quiz.course).state for user in users}, {"Completed"})
 
     def test_a_higher_mark_takes_nothing_back_that_is_completed(self):
         quiz, attempt = self.half_right()

@@ -158,6 +158,16 @@ class TestSignUp(SiteTestCase):
             else:
                 limits.count("tried", "ada", most=3, seconds=60, times=times)
 
+    def test_what_is_tried_again_counts_once_where_that_is_asked_for(self):
+        self.addCleanup(frappe.cache.delete_keys, "often:tried")
+        for is_undone in (True, False):
+            frappe.cache.delete_keys("often:tried")
+            for _ in range(2):
+                limits.count("tried", "ada", most=3, seconds=60, times=2 if is_undone else 1, with_rollback=is_undone)
+                frappe.db.rollback()
+            counted = int(frappe.cache.get(frappe.cache.make_key("often:tried:ada")) or 0)
+            self.assertEqual(counted, 0 if is_undone else 2)
+
     def test_what_is_counted_is_forgotten_in_time_even_if_it_is_just_being_forgotten(self):
         self.addCleanup(frappe.cache.delete_keys, "often:tried")
         key = frappe.cache.make_key("often:tried:ada")

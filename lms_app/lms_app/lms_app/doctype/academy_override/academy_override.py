@@ -24,7 +24,14 @@ class AcademyOverride(Document):
             frappe.throw(_("This pupil is not in the course"))
         if self.due_on and self.closes_on and get_datetime(self.closes_on) < get_datetime(self.due_on):
             frappe.throw(_("An assignment is accepted until it is due, or longer"))
-        if self.opens_on and self.closes_on and get_datetime(self.opens_on) >= get_datetime(self.closes_on):
+        if self.item_type == quiz_content.QUIZ:
+            self._refuse_no_time()
+
+    def _refuse_no_time(self) -> None:
+        # What is left empty holds as the quiz says.
+        quiz = frappe.db.get_value(self.item_type, self.item, ["opens_on", "closes_on"], as_dict=True)
+        opens, closes = self.opens_on or quiz.opens_on, self.closes_on or quiz.closes_on
+        if (self.opens_on or self.closes_on) and opens and closes and get_datetime(opens) >= get_datetime(closes):
             frappe.throw(_("A quiz cannot close before it opens"))
 
     def on_update(self) -> None:
