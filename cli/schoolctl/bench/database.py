@@ -79,8 +79,11 @@ BACKUP = {
 
 # What the server says of a statement. The client's own errors, such as that it lost the server, are from 2000 on.
 _REFUSED = re.compile(r"ERROR (1[0-9]{3}) \(")
-# What it says where the statement may have been good: no room on the disk or in memory, shutting down, killed.
-_OWN_FAULTS = frozenset({"1021", "1037", "1038", "1040", "1041", "1053", "1114", "1205", "1213", "1317", "1927"})
+# What it says where the statement may have been good: no room on the disk or in memory, too many connections, shutting
+# down, killed, read-only. A full disk has many names; some of them say so by the number of the system.
+_OWN_FAULTS = frozenset(
+    "1004 1005 1016 1021 1023 1026 1030 1037 1038 1040 1041 1053 1114 1203 1205 1213 1290 1317 1836 1927".split()
+)
 _NAME = re.compile(r"sch[0-9a-f]{12}")
 _PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,64}")
 

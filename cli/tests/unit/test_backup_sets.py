@@ -473,6 +473,24 @@ def deceived(server: BackupServer, words: str) -> Iterator[Serving]:
         yield program
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ('test "$1" != check || exit 11\nexec {restic} "$@"\n', "somebody else has been at work"),
+        ("echo 'connection refused' >&2; exit 1\n", "connection refused"),
+    ],
+)
+def test_a_check_that_cannot_be_made_is_no_damage(
+    server: BackupServer, repository: Path, words: str, said: str
+) -> None:
+    shutil.copytree(repository, server.backups / "repository", dirs_exist_ok=True)
+    with deceived(server, words) as program:
+        told = program("check", target="local")
+    assert not told["ok"]
+    assert said in told["said"]
+    assert not server.standing().get("targets", {}).get("local", {}).get("damage")
+
+
 def test_what_restic_says_it_stored_is_counted(server: BackupServer, program: Serving) -> None:
     program("write", slug=SLUG)
     # One that leaves a file out, as restic does with what it cannot read, but ends with 0.

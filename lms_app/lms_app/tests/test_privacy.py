@@ -135,6 +135,8 @@ class TestPrivacy(SiteTestCase):
         hook = frappe.get_doc(
             {
                 "doctype": "Webhook",
+                "name": "Academy tests",
+                "__newname": "Academy tests",
                 "webhook_doctype": "Academy Enrollment",
                 "webhook_docevent": "on_update",
                 "request_url": "https://crm.example/hook",

@@ -9,7 +9,7 @@ import time
 
 from backup import fetching, images, sets, standing
 from backup.database import Database
-from backup.errors import BackupError, BusyError, ChangedError
+from backup.errors import BackupError, BusyError, ChangedError, LockedError, VainError
 from backup.files import locked, put, sha256
 from backup.repository import INVENTORY, SET, Repository
 from backup.settings import checked_slug
@@ -58,7 +58,10 @@ class Calls:
         return {"created": created}
 
     def check(self, target, percent=0):
-        """Check a target's repository, and read so many percent of its data."""
+        """Check a target's repository, and read so many percent of its data.
+
+        What keeps the check from its end, such as a backup that goes on for long, says nothing of what lies there.
+        """
         place = self._settings.target(target)
         if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
             raise BackupError(f"{percent!r} is no share in percent")
@@ -66,8 +69,12 @@ class Calls:
         if fault is None:
             try:
                 Repository(self._settings, place).check(percent)
+            except (LockedError, VainError) as found:
+                return {"ok": False, "said": str(found)}
             except BackupError as found:
                 fault = str(found)
+                if gone := fault_of(self._settings, place):
+                    return {"ok": False, "said": gone}
             with standing.changing(self._settings) as known:
                 standing.of_target(known, target).update(checked=sets.iso(sets.now()), damage=fault)
         return {"ok": fault is None, "said": fault or "no errors were found"}
