@@ -82,7 +82,10 @@ _REFUSED = re.compile(r"ERROR (1[0-9]{3}) \(")
 # What it says where the statement may have been good: no room on the disk or in memory, too many connections, shutting
 # down, killed, read-only. A full disk has many names; some of them say so by the number of the system.
 _OWN_FAULTS = frozenset(
-    "1004 1005 1016 1021 1023 1026 1030 1037 1038 1040 1041 1053 1114 1203 1205 1213 1290 1317 1836 1927".split()
+    (
+        *(1004, 1005, 1016, 1021, 1023, 1026, 1030, 1037, 1038, 1040, 1041, 1053),
+        *(1114, 1203, 1205, 1213, 1290, 1317, 1836, 1927),
+    )
 )
 _NAME = re.compile(r"sch[0-9a-f]{12}")
 _PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -165,7 +168,9 @@ def load(name: str) -> Command:
 
 def refusal(said: str) -> str | None:
     """Return the words with which MariaDB refused what it was to load; None if it was itself what failed."""
-    refused = [line for line in said.splitlines() if (found := _REFUSED.match(line)) and found[1] not in _OWN_FAULTS]
+    refused = [
+        line for line in said.splitlines() if (found := _REFUSED.match(line)) and int(found[1]) not in _OWN_FAULTS
+    ]
     return refused[-1] if refused else None
 
 
