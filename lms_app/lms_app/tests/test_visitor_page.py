@@ -12,6 +12,11 @@ OF_THE_DESK = re.compile("tab(DocPerm|Custom DocPerm)")
 class TestVisitorPage(SiteTestCase):
     """Frappe's own pages by real requests: what is made here is committed, and removed at the end."""
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.addClassCleanup(school.remove, [])
+
     def test_who_has_no_desk_gets_frappes_pages_without_a_look_at_its_permissions(self):
         key = key_of(school.person("ada"))
         frappe.db.commit()
