@@ -843,6 +843,10 @@ class Agent:
         except UnicodeDecodeError as fault:
             raise Fault("damaged", f"{path} is not text: {fault}") from None
 
+    def do_read_all(self, paths: list[str]) -> list[str | None]:
+        """Return the text of each file, or null where there is none."""
+        return [self.do_read(path) for path in paths]
+
     def do_read_json(self, path: str, keys: list[str]) -> dict[str, Any] | None:
         """Return only the named keys of a file's JSON object, or null when there is none or it is not one."""
         try:

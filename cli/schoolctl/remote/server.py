@@ -533,6 +533,11 @@ class Server:
         text: str | None = self._call("read", path=path)
         return text
 
+    def read_all(self, paths: Sequence[str]) -> list[str | None]:
+        """Return the text of each file, or None where there is none; in one round trip."""
+        texts: list[str | None] = self._call("read_all", paths=list(paths))
+        return texts
+
     def read_json(self, path: str) -> dict[str, Any] | None:
         """Return a file's JSON object, or None when there is none or it is not one."""
         return json_object(self.read(path))

@@ -32,7 +32,7 @@ class SiteFiles:
 
     def are_written(self) -> bool:
         """Say whether every file reads as it should."""
-        return all(self.server.read(file["path"]) == self.text(file) for file in self.school["files"])
+        return self.server.read_all(self._paths()) == [self.text(file) for file in self.school["files"]]
 
     def write(self) -> None:
         """Write the files and let the edge take them up; a tree that Nginx refuses leaves it as it was."""
@@ -45,10 +45,10 @@ class SiteFiles:
 
     def place(self) -> None:
         """Write the files that read otherwise; the edge runs on what it had until it is told."""
-        for file in self.school["files"]:
+        # Before the writes: when one is interrupted, its answer is lost.
+        texts = self.server.read_all(self._paths())
+        for file, before in zip(self.school["files"], texts, strict=True):
             path, text = file["path"], self.text(file)
-            # Before the write: when that is interrupted, its answer is lost.
-            before = self.server.read(path)
             self._before.setdefault(path, before)
             if before != text:
                 self.server.write(path, text, mode=file["mode"], owner=file["owner"], group=file["group"])
@@ -80,6 +80,9 @@ class SiteFiles:
         """Remove every file; the edge runs on what it had until it is told."""
         for file in self.school["files"]:
             self.server.remove(file["path"])
+
+    def _paths(self) -> list[str]:
+        return [file["path"] for file in self.school["files"]]
 
     def text(self, file: Mapping[str, str]) -> str:
         """Return what a file of the list shall read."""

@@ -224,6 +224,7 @@ def test_a_dry_run_changes_neither_the_declaration_nor_the_server(
         "backups",
         "containers",
         "read",
+        "read_all",
         "read_json",
         "exists",
         "list",

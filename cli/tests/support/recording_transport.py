@@ -319,6 +319,9 @@ class RecordingTransport:
     def _do_read(self, path: str) -> str | None:
         return self.server.files.get(self.server.inside(path))
 
+    def _do_read_all(self, paths: list[str]) -> list[str | None]:
+        return [self._do_read(path) for path in paths]
+
     def _do_read_json(self, path: str, keys: list[str]) -> dict[str, Any] | None:
         text = self._do_read(path)
         try:

@@ -216,6 +216,13 @@ def test_no_path_leads_out_of_the_root(agent: LocalAgent, root: Path, path: str,
     assert refused(agent, operation, path=path.format(root=root)).kind == "outside"
 
 
+def test_several_files_are_read_in_one_go_and_none_outside(agent: LocalAgent, root: Path) -> None:
+    (root / "a").write_text("one")
+    (root / "b").write_text("")
+    assert agent("read_all", paths=[f"{root}/b", f"{root}/none", f"{root}/a"]) == ["", None, "one"]
+    assert refused(agent, "read_all", paths=[f"{root}/a", "/etc/passwd"]).kind == "outside"
+
+
 @pytest.mark.parametrize("operation", ["read", "hash"])
 def test_a_link_in_a_files_place_is_not_followed(agent: LocalAgent, root: Path, operation: str) -> None:
     (root / "sites" / "site_config.json").symlink_to("/etc/passwd")

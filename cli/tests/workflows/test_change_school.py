@@ -377,7 +377,8 @@ def refusing(operation: str, slug: str) -> Callable[[Call], None]:
     failed = []
 
     def look(call: Call) -> None:
-        path = str(call.arguments.get("host") or call.arguments.get("target") or call.arguments.get("path"))
+        about = (call.arguments.get(key) for key in ("host", "target", "path", "paths"))
+        path = str(next(filter(None, about), ""))
         if call.operation == operation and slug in path and not failed:
             failed.append(call)
             raise ServerFaultError("os", f"{path}: Input/output error")
@@ -385,7 +386,7 @@ def refusing(operation: str, slug: str) -> Callable[[Call], None]:
     return look
 
 
-@pytest.mark.parametrize("operation", ["merge_json", "read", "write", "probe"])
+@pytest.mark.parametrize("operation", ["merge_json", "read_all", "write", "probe"])
 def test_a_school_that_fails_is_taken_back_alone_and_told_at_the_end(
     project: Path, opened: ServerModel, operation: str
 ) -> None:

@@ -54,7 +54,7 @@ def test_a_new_school_takes_a_loaded_database_and_loads_nothing(project: Path, s
     assert transport.leaks() == []
 
 
-@pytest.mark.parametrize(("prepare", "most"), [(with_golden, 48), (with_pool, 45)], ids=["by load", "by pool"])
+@pytest.mark.parametrize(("prepare", "most"), [(with_golden, 46), (with_pool, 43)], ids=["by load", "by pool"])
 def test_a_new_school_takes_no_more_round_trips_than_it_has_work_for(
     project: Path, server: ServerModel, prepare: Callable[[], Prepare], most: int
 ) -> None:

@@ -60,7 +60,21 @@ class FailingTransport(SshTransport):
     """Reach the real server, but let the nth operation that is not a mere question fail before it is sent."""
 
     QUESTIONS = frozenset(
-        {"hello", "lock", "release", "exists", "read", "read_json", "list", "hash", "probe", "survey", "free", "pool"}
+        {
+            "hello",
+            "lock",
+            "release",
+            "exists",
+            "read",
+            "read_all",
+            "read_json",
+            "list",
+            "hash",
+            "probe",
+            "survey",
+            "free",
+            "pool",
+        }
     )
 
     def __init__(self, lab: InProcess, nth: int) -> None:
