@@ -2,9 +2,11 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from lively import TEACHER, Lively
+from playwright.sync_api import Locator, Page, expect
 from visits import PHONE, Quiz, School
 
 SAVED = re.compile(r"^Saved \d")
@@ -121,3 +123,85 @@ def test_the_time_left_is_said_three_times_and_a_clock_that_is_ahead_ends_nothin
         tech.manage("POST", "/api/resource/Academy Override", {**given, "course": quiz.course})
         page.reload()
         expect(page.get_by_role("timer")).to_have_text(re.compile(r"^(40|39):"))
+
+
+def test_questions_of_all_kinds_are_answered_by_keyboard_alone(tech: School, lively: Lively) -> None:
+    teacher, pupil = lively.people[TEACHER], tech.person("olu")
+    names = lively.names
+    tech.call_as(teacher, "enrolment.add", course=names["course"], user=pupil)
+    tech.call_as(pupil, "progress.beat", lesson=names["first_lesson"])
+    tech.call_as(pupil, "progress.complete", lesson=names["second_lesson"])
+    with tech.window(pupil) as page:
+        page.goto(f"/learn/quiz/{names['quiz']}")
+        page.get_by_role("button", name="Start").press("Enter")
+        for position, asked in enumerate(lively.questions, 1):
+            question = page.locator(f"#q{position}")
+            expect(question).to_be_visible()
+            answer_by_keyboard(question, asked)
+            if position < len(lively.questions):
+                page.get_by_role("button", name="Next").press("Enter")
+        # While some of it is still on its way, the page is loaded anew, and shows the same.
+        page.reload()
+        page.locator("[data-to='7']").press("Enter")
+        expect(page.locator("#q7 .order li > span")).to_have_text(
+            [one["text"] for one in lively.questions[6]["options"]]
+        )
+        page.locator("[data-to='9']").press("Enter")
+        page.get_by_role("button", name="Hand in").press("Enter")
+        expect(page.get_by_text("Every question has an answer.")).to_be_visible()
+        page.locator("[data-sure='1']").press("Enter")
+        expect(page.get_by_role("heading", name="Waiting for a grade")).to_be_visible()
+        grade = {
+            "attempt": page.url.rpartition("/")[2].partition("#")[0],
+            "position": len(lively.questions),
+            "points": 3,
+        }
+        tech.call_as(teacher, "quiz.grade", **grade)
+        page.reload()
+        expect(page.get_by_role("heading", name="Passed")).to_be_visible()
+        expect(page.locator(".reached")).to_contain_text("100%")
+
+
+def answer_by_keyboard(question: Locator, asked: dict[str, Any]) -> None:
+    """Answer a question as it should be, with keys alone."""
+    page, options = question.page, asked.get("options", [])
+    right = [one for one in options if one.get("weight", 0) == 100]
+    match asked["kind"]:
+        case "Single Choice":
+            question.get_by_role("radio").first.focus()
+            for _ in range(options.index(right[0])):
+                page.keyboard.press("ArrowDown")
+        case "True or False":
+            question.get_by_role("radio", name=asked["truth"]).press("Space")
+        case "Multiple Choice":
+            for one in right:
+                question.get_by_role("checkbox", name=one["text"]).press("Space")
+        case "Matching":
+            for one in options:
+                if "text" in one:
+                    choose(question.get_by_label(one["text"]), one["key"])
+        case "Ordering":
+            for place, one in enumerate(options):
+                items = question.locator(".order li > span")
+                for _ in range(items.all_inner_texts().index(one["text"]) - place):
+                    question.get_by_role("button", name=f"Move up: {one['text']}").press("Enter")
+                expect(items.nth(place)).to_have_text(one["text"])
+            if question.get_attribute("data-answered") is None:
+                # It was shown in its order, which is no answer yet.
+                for way in ("down", "up"):
+                    question.get_by_role("button", name=f"Move {way}: {options[0]['text']}").press("Enter")
+        case "Cloze":
+            for one in options:
+                question.get_by_label(f"Gap {one['gap']}").press_sequentially(one["key"])
+        case kind:
+            words = "Heat, and a wire that was pulled at." if kind == "Essay" else options[0]["key"]
+            question.get_by_role("textbox").press_sequentially(words)
+
+
+def choose(field: Locator, words: str) -> None:
+    """Choose from a list by the keys that go down it."""
+    for _ in range(field.locator("option").count()):
+        if field.evaluate("list => list.selectedOptions[0].text") == words:
+            return
+        field.press("ArrowDown")
+    raise AssertionError(f"no `{words}` is in the list")

@@ -5,6 +5,7 @@ const room = document.querySelector(".quiz[data-attempt]");
 const MARKS_S = [600, 300, 60];
 const TYPING_MS = 800;
 const LONGEST_WAIT_MS = 30_000;
+const LEAVING_MS = 5000;
 
 class RefusedError extends Error {
 	constructor(status, reason) {
@@ -26,6 +27,7 @@ function take() {
 	const typing = new Map();
 	let wait = 0;
 	let sending = null;
+	let leaving = 0;
 	let retry = 0;
 	let page = 0;
 
@@ -140,7 +142,8 @@ function take() {
 				}
 				throw fault;
 			}
-			if (queue.get(position) === one) queue.delete(position);
+			// The next page may have been made before this was saved: what a page sends while it is left stays in the queue.
+			if (!leaving && queue.get(position) === one) queue.delete(position);
 			remember();
 			// Another device was later: what it said is what counts, and what the page shows anew.
 			if (!kept.is_kept) return location.reload();
@@ -166,12 +169,14 @@ function take() {
 			.finally(() => {
 				sending = null;
 				clearTimeout(retry);
-				if (queue.size) retry = setTimeout(flush, wait);
+				if (queue.size && !leaving) retry = setTimeout(flush, wait);
 			});
 		return sending;
 	}
 
 	async function handIn() {
+		clearTimeout(leaving);
+		leaving = 0;
 		keepAll();
 		while (queue.size) {
 			await flush();
@@ -346,6 +351,13 @@ function take() {
 			keepAll();
 			flush();
 			if (!document.hidden) clock.ask().catch(() => {}); // without a connection the time goes on as it was
+		});
+		addEventListener("beforeunload", () => {
+			clearTimeout(leaving);
+			leaving = setTimeout(() => {
+				leaving = 0;
+				flush();
+			}, LEAVING_MS);
 		});
 		addEventListener("pagehide", () => {
 			keepAll();
