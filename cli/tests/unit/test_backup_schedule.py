@@ -350,6 +350,21 @@ def test_damage_is_known_until_a_check_finds_none_however_well_the_target_can_be
     assert server.standing()["targets"]["local"]["damage"] is None
 
 
+def test_a_damaged_repository_that_was_given_up_for_a_new_one_is_damaged_no_more(server: BackupServer) -> None:
+    assert server.run("run")[0] == 0
+    for path in (server.backups / "repository/data").rglob("*"):
+        if path.is_file():
+            path.chmod(0o600)
+            path.write_bytes(path.read_bytes()[:-40])
+    server.run("check")
+    assert server.run("run")[0] == 1
+    shutil.rmtree(server.backups / "repository")
+    with Serving(server) as program:
+        assert program("init", target="local") == {"created": True}
+    assert server.standing()["targets"]["local"]["damage"] is None
+    assert server.run("run")[0] == 0
+
+
 def test_nothing_is_let_go_of_in_a_target_that_is_damaged_until_a_check_finds_it_sound(server: BackupServer) -> None:
     for _ in range(2):
         assert server.run("run")[0] == 0

@@ -55,6 +55,9 @@ class Calls:
         created = Repository(self._settings, self._settings.target(target)).init()
         with standing.changing(self._settings) as known:
             standing.of_target(known, target).update(initialised=True, fault=None)
+            if created:
+                # What was damaged is given up.
+                standing.of_target(known, target).update(checked=None, damage=None)
         return {"created": created}
 
     def check(self, target, percent=0):
