@@ -1,14 +1,9 @@
 """The lab that Molecule made for this scenario."""
 
-import os
-
 import neighbours
 import pytest
 from journey import Journey, from_environment
 from neighbours import Visitor
-
-# A rehearsal that makes the server anew; LOSE_SERVER=1 has it run with the others.
-collect_ignore = [] if os.environ.get("LOSE_SERVER") else ["test_when_the_server_is_lost.py"]
 
 
 @pytest.fixture(scope="session")
