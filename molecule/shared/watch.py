@@ -40,7 +40,9 @@ for name in $(docker ps --all --format '{{.Names}}'); do
     docker logs --since "$1" "$name" 2>&1
     docker inspect "$name"
 done
-find /var/log /srv/schools/logs -type f ! -path '/var/log/journal/*' -newermt "@$1" -exec cat {} + 2>/dev/null || true
+# Not all of it is text: the account of which programs ran is not. Secrets are.
+find /var/log /srv/schools/logs -type f ! -path '/var/log/journal/*' -newermt "@$1" -exec cat {} + 2>/dev/null |
+    LC_ALL=C tr --delete '\\200-\\377' || true
 cat /srv/schools/audit.log
 cat /srv/schools/backups/standing.json 2>/dev/null || true
 """
