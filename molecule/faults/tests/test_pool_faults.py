@@ -2,14 +2,13 @@
 
 import json
 import secrets
-import subprocess
 import time
 
 import pytest
 from in_process import InProcess
 from journey import ROOT, Journey
-from test_faults import NOTHING, REFUSED, FailingTransport, announcing, kill_at, orphans, run_again, until_answers
-from test_golden_faults import expect_open
+from test_faults import NOTHING, FailingTransport, announcing, kill_at, orphans, run_again, until_answers
+from test_golden_faults import expect_open, open_at_once
 from test_golden_faults import opening as opening_anywhere
 
 from schoolctl.app import main
@@ -78,17 +77,7 @@ def test_two_operators_who_take_from_the_pool_at_once_get_a_database_each(lab: J
     lab.schoolctl("pool", "--size", "2")
     waiting = set(lab.on_server("find", "/srv/schools/pool", "-name", "sch*.ready", "-printf", "%f\n").split())
     slugs = [f"pooled-{who}-{RUN}" for who in ("ann", "bob")]
-    both = [
-        subprocess.Popen(
-            lab.command(*opening(slug)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        for slug in slugs
-    ]
-    said = [process.communicate()[1] for process in both]
-    assert {process.returncode for process in both} <= {0, REFUSED}, said
-    for slug in slugs:
-        run_again(lab, *opening(slug))
-        expect_open(lab, slug)
+    open_at_once(lab, slugs, opening)
     databases = {row["slug"]: row["database"] for row in lab.json("schools")}
     taken = {f"{databases[slug]}.ready" for slug in slugs}
     assert len(taken) == 2
