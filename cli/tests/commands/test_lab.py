@@ -1,9 +1,11 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.support.project import schoolctl
 
+ROOT = Path(__file__).parents[3]
 PLAY = """\
 - hosts: localhost
   connection: local
@@ -37,6 +39,22 @@ def test_a_lab_is_made_to_develop_on_when_it_is_asked_for(
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     schoolctl(project, None, "lab", "up", "--name", "lab-dev", *options)
     assert (project / "told").read_text().split() == ["lab-dev", told]
+
+
+def test_a_lab_is_made_though_the_secrets_of_another_one_cannot_be_read(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ansible.cfg", "molecule/shared/localhost.yml"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, project / name)
+    (project / "molecule/shared/create.yml").write_text(PLAY)
+    lab = project / "inventories/lab"
+    (lab / "group_vars/all").mkdir(parents=True)
+    (lab / "hosts.yml").write_text("all: {hosts: {lab: {}}}\n")
+    (lab / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n6162\n")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    schoolctl(project, None, "lab", "up", "--name", "lab-dev")
+    assert (project / "told").read_text().split() == ["lab-dev", "no"]
 
 
 def test_a_machine_without_docker_is_told_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
