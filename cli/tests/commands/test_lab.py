@@ -44,7 +44,7 @@ def test_a_lab_is_made_to_develop_on_when_it_is_asked_for(
 def test_a_lab_is_made_though_the_secrets_of_another_one_cannot_be_read(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("ansible.cfg", "molecule/shared/localhost.yml"):
+    for name in ("ansible.cfg", "molecule/shared/localhost.ini"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, project / name)
     (project / "molecule/shared/create.yml").write_text(PLAY)
